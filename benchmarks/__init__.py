@@ -1,0 +1,1 @@
+"""Measured claims: each script prints a table of ours beside a peer and can write JSON."""

@@ -1,0 +1,1 @@
+"""The command line: thin typed commands with lazy imports."""

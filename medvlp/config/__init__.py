@@ -1,0 +1,1 @@
+"""Strict, typed files that several parts read or write: tasks and run folders."""

@@ -1,0 +1,1 @@
+"""Manifests, samplers, pairs and Lightning data modules."""

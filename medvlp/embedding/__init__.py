@@ -1,0 +1,1 @@
+"""Encode the units of a case (tiles, volumes, images) to feature vectors."""

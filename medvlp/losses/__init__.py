@@ -1,0 +1,1 @@
+"""Contrastive, group and metric losses; no models."""

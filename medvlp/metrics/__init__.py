@@ -1,0 +1,1 @@
+"""Classification, retrieval and survival metrics with intervals."""

@@ -1,0 +1,1 @@
+"""Encoders, dual encoders and the model bundle."""

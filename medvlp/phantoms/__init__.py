@@ -1,0 +1,1 @@
+"""Synthetic slides, volumes, radiographs and reports with known truth."""

@@ -1,0 +1,1 @@
+"""A folder in, a run folder out: discovery, tiling, embedding, diagnosis."""

@@ -1,0 +1,1 @@
+"""Draw what was found: overlays, GeoJSON and the report page."""

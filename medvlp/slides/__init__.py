@@ -1,0 +1,1 @@
+"""Whole-slide images: reading, geometry, tissue, tiles and feature files."""

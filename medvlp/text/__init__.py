@@ -1,0 +1,1 @@
+"""Tokenisers, prompts, reports and negation."""

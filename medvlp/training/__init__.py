@@ -1,0 +1,1 @@
+"""Lightning modules, recipes, callbacks and the training command line."""

@@ -1,0 +1,1 @@
+"""Zero-shot classifiers and heads on embeddings; no Lightning."""

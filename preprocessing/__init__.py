@@ -1,0 +1,1 @@
+"""Thin offline entry points; run as ``python -m preprocessing.NAME CONFIG``."""
