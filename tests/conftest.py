@@ -1,0 +1,28 @@
+"""Fixtures shared by all tests: real data and reference numbers where they are at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _test_data_folder(name: str) -> Path:
+    root = os.environ.get("MEDVLP_TEST_DATA")
+    if not root:
+        pytest.skip("MEDVLP_TEST_DATA is not set: it names the folder that holds data/ and vectors/")
+    folder = Path(root) / name
+    if not folder.is_dir():
+        pytest.skip(f"MEDVLP_TEST_DATA={root} has no folder {name}/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real slides, tiles, scans and broken files."""
+    return _test_data_folder("data")
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Folder of reference numbers."""
+    return _test_data_folder("vectors")
