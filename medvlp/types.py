@@ -22,6 +22,7 @@ class Case:
         path: Local path of the file (or of the main file of a multi-file format).
         modality: What kind of case it is.
         slide_mpp: Micrometres per level-0 pixel stated by the user, for slides whose metadata has none.
+        companions: Further files of the same case (the other levels of a DICOM slide).
     """
 
     case_id: str
@@ -29,6 +30,7 @@ class Case:
     path: Path
     modality: Modality
     slide_mpp: float | None = None
+    companions: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,34 @@
+"""``medvlp explain CODE``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+from medvlp.error_catalog import CATALOG
+from medvlp.errors import UsageError, nearest_name
+
+__all__ = ["explain"]
+
+
+def explain(code: str, /, *, json_output: bool = False) -> int:
+    """Explain an error code: what the program found, and what helps.
+
+    Args:
+        code: The code, for example MV1203.
+        json_output: Print JSON for programs.
+    """
+    wanted = code.upper()
+    if wanted not in CATALOG:
+        raise UsageError(
+            "MV1003",
+            f"error code {code!r} is unknown{nearest_name(wanted, CATALOG)}",
+            expected=f"one of {len(CATALOG)} codes from {min(CATALOG)} to {max(CATALOG)}",
+        )
+    text = CATALOG[wanted]
+    if json_output:
+        sys.stdout.write(json.dumps({"code": wanted, **asdict(text)}) + "\n")
+    else:
+        sys.stdout.write(f"{wanted}: {text.title}\n\n{text.meaning}\n\nWhat helps: {text.remedy}\n")
+    return 0
