@@ -1,8 +1,8 @@
 """The catalogue behind ``medvlp explain CODE``: every code, what it means and what helps.
 
 Ranges: 10xx usage and configuration, 11xx files and folders, 12xx slides, 13xx feature files,
-14xx models and weights, 15xx tasks and zero-shot, 16xx jobs and workers, 17xx training, 18xx losses,
-19xx phantoms.
+14xx models and weights, 15xx tasks and zero-shot, 16xx jobs and workers, 17xx training,
+18xx losses, 19xx phantoms.
 """
 
 from __future__ import annotations
@@ -43,5 +43,186 @@ CATALOG: dict[str, Explanation] = {
         "unknown name",
         "A component was chosen by a name that nothing is registered under.",
         "Use one of the names that the message lists.",
+    ),
+    "MV1004": Explanation(
+        "a configuration file cannot be read",
+        "The file does not exist, is not readable, is too large, or is not UTF-8 text.",
+        "Check the path and the rights, and save the file as UTF-8.",
+    ),
+    "MV1005": Explanation(
+        "a configuration file is not plain YAML",
+        "The text is not YAML, gives a key twice, or uses anchors, aliases or tags, which are not "
+        "accepted because two readers would understand the file differently.",
+        "Correct the line that the message names; put keys that look like numbers in quotes.",
+    ),
+    "MV1101": Explanation(
+        "a file cannot be read",
+        "A file that a case or a manifest names does not exist, went away while it was used, or "
+        "may not be read by you.",
+        "Check the path, the drive that it is on, and your permission to read it; then start "
+        "again: what is done is kept.",
+    ),
+    "MV1102": Explanation(
+        "a table is not valid",
+        "A CSV file is not UTF-8, has no header line, repeats a column, or has a row with more or "
+        "fewer cells than the header.",
+        "Save the table as UTF-8 CSV with one header line; put cells that hold the separator into "
+        "quotes.",
+    ),
+    "MV1103": Explanation(
+        "a file is where a folder should be",
+        "The output path, or a part of it, is a file, or a folder has the name that a file should "
+        "get.",
+        "Choose another output folder, or move what is in the way.",
+    ),
+    "MV1104": Explanation(
+        "the output folder is not writable",
+        "The system refuses to create or change files there, because of permissions or because "
+        "the drive is mounted read-only. The run stops, since every case would fail alike.",
+        "Check the permissions, or choose another output folder with --out.",
+    ),
+    "MV1105": Explanation(
+        "the disk is full",
+        "The drive of the output folder, or your quota on it, is full. The run stops; nothing "
+        "half-written has a final name.",
+        "Free some space and start the same command again: what is done is kept.",
+    ),
+    "MV1106": Explanation(
+        "an output cannot be written",
+        "The file system reported a failure that is neither a missing permission nor a full disk, "
+        "often a network drive that went away. The run stops; nothing half-written has a final "
+        "name.",
+        "Check the drive and start the same command again: what is done is kept.",
+    ),
+    "MV1501": Explanation(
+        "a task without classes",
+        "The list of classes is empty, so there is nothing to tell apart.",
+        "List the classes, each with the names that stand for it.",
+    ),
+    "MV1502": Explanation(
+        "a role names no class",
+        "'normal' or 'positive' holds a name that is not one of the classes of the task.",
+        "Use the name of a class exactly as it is written under 'classes'.",
+    ),
+    "MV1503": Explanation(
+        "a head lacks a setting",
+        "The rule that judges a case needs something the task does not say: the class that "
+        "detection looks for, the normal class, top_j, absent_names, or more classes.",
+        "Add the key that the message names, or choose another head.",
+    ),
+    "MV1504": Explanation(
+        "names or templates are missing or have no place for the name",
+        "Prompts are made by putting each name of a class into each template at {}.",
+        "Give every class a name and at least one template that holds {} exactly once.",
+    ),
+    "MV1505": Explanation(
+        "the scale does not fit the modality",
+        "Slides are described by mpp and tile_px, CT by spacing_mm and window_hu; radiographs have "
+        "no scale.",
+        "Write the scale of the modality of the task.",
+    ),
+    "MV1506": Explanation(
+        "a setting without effect",
+        "The task holds a setting that none of its heads looks at, or a head that does not judge "
+        "cases of its modality. It is refused, because the run would differ from what was meant.",
+        "Remove the setting or choose the head that uses it.",
+    ),
+    "MV1507": Explanation(
+        "the same thing is given twice",
+        "A name, a template, a head or a number appears twice; a name that stands for two classes "
+        "makes them indistinguishable, and a repeated one would count twice.",
+        "Keep one of them.",
+    ),
+    "MV1508": Explanation(
+        "top_j is not positive",
+        "top_j says how many of the highest tile scores are pooled, so it is at least 1.",
+        "Use whole numbers of 1 or more.",
+    ),
+    "MV1509": Explanation(
+        "no logit scale",
+        "The task takes the multiplier of the cosines from the model, and the model has none.",
+        "Write a number under logit_scale in the task; KEEP uses 10.",
+    ),
+    "MV1510": Explanation(
+        "a prompt file cannot be used",
+        "The file is not JSON of prompt sets, each with 'classnames' and 'templates', or its "
+        "classes are not those of the task.",
+        "Compare the file with the layouts in the documentation and its classes with the task.",
+    ),
+    "MV1511": Explanation(
+        "features and text embeddings have different widths",
+        "The features come from another encoder than the text classifier, or from before the "
+        "projection into the space that images and texts share.",
+        "Embed the case again with the model that is used for zero-shot.",
+    ),
+    "MV1512": Explanation(
+        "features that are not finite",
+        "Some features are NaN or infinite, so the encoder or its input was broken.",
+        "Embed the case again; if it happens again, check the weights of the model.",
+    ),
+    "MV1513": Explanation(
+        "features that are not of unit length",
+        "Zero-shot compares directions; projected features are stored with length 1. Other lengths "
+        "mean that the features were saved before projection or normalisation.",
+        "Embed the case again with projected, normalised features.",
+    ),
+    "MV1514": Explanation(
+        "text embeddings that cannot be used",
+        "The text tower returned NaN, zero vectors, or an array of another shape than one row per "
+        "text; broken weights are the usual cause.",
+        "Check the weights of the model and its tokenizer.",
+    ),
+    "MV1515": Explanation(
+        "too many candidate prompt sets",
+        "Screening tries every combination of one name per class with one template, and there are "
+        "too many of them.",
+        "Shorten the lists of names or templates, or give the candidates in a prompt file.",
+    ),
+    "MV1600": Explanation(
+        "an error that the program did not expect",
+        "A step failed in a way that is not a known problem of the input. The case is listed as "
+        "failed and the others go on.",
+        "Read the log of the case below the run's logs folder. If the file opens in other "
+        "programs, please report the log as a bug.",
+    ),
+    "MV1601": Explanation(
+        "a worker process crashed",
+        "Files are read in a separate process so that a crash inside a library is the failure of "
+        "one case only. That process was ended by a signal, or it ended without an answer. "
+        "Damaged files do that; so does the system when the machine runs out of memory (SIGKILL).",
+        "Open the file in another viewer; copy it again if it is damaged. For SIGKILL, run fewer "
+        "processes at once.",
+    ),
+    "MV1602": Explanation(
+        "a worker process needed too much memory",
+        "The file asked for more memory than a worker may take. Damaged and hostile files do "
+        "that: a few kilobytes can claim terabytes.",
+        "Check the file in another viewer. If it is sound, raise the memory limit of the worker.",
+    ),
+    "MV1603": Explanation(
+        "a worker process took too long",
+        "The worker gave no result for the time that is allowed, so it was ended.",
+        "Check the file and the drive that it is on. If both are sound, raise the time limit of "
+        "the worker.",
+    ),
+    "MV1604": Explanation(
+        "a worker process did not start",
+        "The separate process that reads files ended before it took its task. A script that "
+        "starts work when it is imported does that, and so does a machine without free memory.",
+        'In your own script, put the call below `if __name__ == "__main__":`. Otherwise check the '
+        "free memory and the limit of processes.",
+    ),
+    "MV1605": Explanation(
+        "another output is in the way",
+        "The output of the case exists, but it was made from other input, settings or weights, "
+        "and this run may not replace it.",
+        "Choose another output folder, or move the old output away.",
+    ),
+    "MV1606": Explanation(
+        "two runs share a folder with different lease settings",
+        "Processes that share the work of one folder must agree how long a silent one counts as "
+        "alive. Another process holds a case under other settings, perhaps because it is another "
+        "version.",
+        "Use the same version and settings in all processes of one output folder.",
     ),
 }
