@@ -225,4 +225,20 @@ CATALOG: dict[str, Explanation] = {
         "version.",
         "Use the same version and settings in all processes of one output folder.",
     ),
+    "MV1901": Explanation(
+        "unknown phantom tissue or diagnosis",
+        "A phantom was asked for by the name of a tissue class or diagnosis that does not exist.",
+        "Use one of the names that the message lists.",
+    ),
+    "MV1902": Explanation(
+        "a phantom slide of this size or scale cannot be made",
+        "A setting of the phantom slide is outside the range in which pictures come out sensible.",
+        "Choose a value inside the range that the message states.",
+    ),
+    "MV1903": Explanation(
+        "the truth of a phantom slide cannot be read",
+        "The label map (.truth.npz) or the words (.truth.json) beside a phantom slide are missing "
+        "or damaged.",
+        "Write the slide again with write_phantom_slide, or keep the three files together.",
+    ),
 }
