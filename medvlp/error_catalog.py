@@ -94,6 +94,100 @@ CATALOG: dict[str, Explanation] = {
         "name.",
         "Check the drive and start the same command again: what is done is kept.",
     ),
+    "MV1401": Explanation(
+        "no such model",
+        "The name is neither a model folder on this machine nor a name that a known library or the "
+        "hub answers to.",
+        "Check the path, or use hf-hub:owner/name, open_clip:ARCH[/PRETRAINED] or "
+        "timm:ARCH[/PRETRAINED].",
+    ),
+    "MV1402": Explanation(
+        "unknown architecture or weights name",
+        "The library has no architecture or no trained weights of this name.",
+        "Use the nearest valid name in the message, or list them with the library.",
+    ),
+    "MV1403": Explanation(
+        "a model folder lacks a file",
+        "A model is a folder with its description, its weights and its tokenizer, and one of these "
+        "is not there.",
+        "Copy or download the whole folder again.",
+    ),
+    "MV1404": Explanation(
+        "a file of a model bundle was changed",
+        "The sha256 of the file is not the one in medvlp.json: it was edited, cut short in a copy, "
+        "or taken from another model. It was not loaded.",
+        "Copy the whole model folder again from where it came from.",
+    ),
+    "MV1405": Explanation(
+        "weights hold NaN or infinity",
+        "A parameter holds values that are not numbers, so every feature would be NaN too. Training "
+        "diverged, or the file is damaged.",
+        "Use an earlier copy of the model, or train again with a lower learning rate.",
+    ),
+    "MV1406": Explanation(
+        "pickled weights are refused",
+        "Files ending in .pt, .pth, .bin, .ckpt or .pkl are Python pickles. Loading one can run any "
+        "program that somebody hid in it, so model files are read from safetensors only.",
+        "On a machine you can afford to lose, load the file with torch.load(weights_only=True) and "
+        "write it again with safetensors.torch.save_file.",
+    ),
+    "MV1407": Explanation(
+        "a model description is not valid",
+        "The description of a model (medvlp.json or a library's settings file) has an unknown key, a "
+        "bad value, or settings that do not go together.",
+        "Correct the value at the dotted path that the message names, or save the model again.",
+    ),
+    "MV1408": Explanation(
+        "a model bundle of another format version",
+        "The layout of the bundle is not the one that this version of the program reads.",
+        "Use the release that wrote the bundle, or a newer one.",
+    ),
+    "MV1409": Explanation(
+        "weights do not fit the architecture",
+        "Names or shapes in the weights file are not those of the architecture, so the file belongs "
+        "to another model or to other settings.",
+        "Check the architecture's name and settings; take weights and settings from one source.",
+    ),
+    "MV1410": Explanation(
+        "the tokenizer is missing or is not usable",
+        "A text tower needs the tokenizer it was trained with, as a tokenizer.json with a lower-case "
+        "WordPiece vocabulary for our own models, else the files that its library asks for.",
+        "Copy the whole model folder again; without network, fetch the tokenizer once beforehand.",
+    ),
+    "MV1411": Explanation(
+        "a way of preparing pixels that is not supported",
+        "The model asks for a resampling filter, a crop or an input shape that is not implemented. "
+        "Preparing pixels another way would give wrong features without any sign of it.",
+        "Choose a model with bicubic or bilinear resizing, a centre crop and a square RGB input.",
+    ),
+    "MV1412": Explanation(
+        "a model cannot be fetched from the hub",
+        "The model is not in the local cache and the hub could not be reached, has no such model, or "
+        "does not open it to you.",
+        "Fetch it once on a machine with network; accept the terms of a gated model and log in.",
+    ),
+    "MV1413": Explanation(
+        "a model without a text tower cannot be used for zero-shot",
+        "Zero-shot compares images with texts, and this model has an image tower only.",
+        "Use a model bundle or an open_clip model; use image towers to embed.",
+    ),
+    "MV1414": Explanation(
+        "a weights file is damaged",
+        "The file does not read as safetensors: it is cut short, or is of another format under this "
+        "name (a Git LFS pointer, for example).",
+        "Copy or download the file again.",
+    ),
+    "MV1415": Explanation(
+        "unknown device or precision",
+        "The device is not on this machine, or the precision is not one of fp32 and bf16.",
+        "Leave the option out, or use a value that the message lists.",
+    ),
+    "MV1416": Explanation(
+        "a model that brings its own program is refused",
+        "The settings of the model ask for Python code from the model's folder to be run. That code "
+        "could do anything, so such models are not loaded.",
+        "Use a model that the installed libraries can build from its settings and weights.",
+    ),
     "MV1501": Explanation(
         "a task without classes",
         "The list of classes is empty, so there is nothing to tell apart.",

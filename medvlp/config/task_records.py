@@ -1,0 +1,201 @@
+"""The keys of a task file, each with its unit and range; ``task_rules`` says what goes together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from medvlp.config.strict import OneOrMany, StrictModel, matching, rule_error
+from medvlp.types import Modality
+
+__all__ = [
+    "PLACEHOLDER",
+    "ClassSpec",
+    "CtScale",
+    "Head",
+    "PromptSettings",
+    "PromptSource",
+    "SlideScale",
+    "TaskRecord",
+]
+
+PLACEHOLDER = "{}"
+"""Where a template takes the name of a class."""
+
+Head = Literal[
+    "detection-ratio",
+    "subtype-ratio",
+    "top-j",
+    "mean",
+    "segmentation",
+    "present-absent",
+    "multi-label",
+]
+
+Positive = Annotated[float, Field(gt=0)]
+Words = Annotated[
+    str,
+    matching(
+        r"(?=.*\S)[^\n\r\t\x00]{1,2000}", "one line of text, not blank, at most 2000 characters"
+    ),
+]
+
+
+class SlideScale(StrictModel):
+    """How slides are cut into tiles."""
+
+    mpp: Annotated[float, Field(gt=0, le=100)]
+    """Micrometres per pixel of the tiles that the encoder sees."""
+    tile_px: Annotated[int, Field(gt=0, le=16384)]
+    """Side of a tile in pixels at ``mpp``."""
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a tile that the next tile of its row or column repeats."""
+
+
+class CtScale(StrictModel):
+    """How CT volumes are resampled and cropped; axes (z, y, x)."""
+
+    spacing_mm: tuple[Positive, Positive, Positive]
+    """Voxel spacing after resampling, in mm, order (z, y, x)."""
+    window_hu: tuple[float, float]
+    """Lower and upper end of the intensity window, in Hounsfield units."""
+    region: Words | None = None
+    """Organ that the crops are centred on; the whole volume where absent."""
+    box_mm: tuple[Positive, Positive, Positive] | None = None
+    """Size of a crop in mm, order (z, y, x)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> CtScale:
+        lower, upper = self.window_hu
+        if lower >= upper:
+            raise rule_error(
+                "MV1002",
+                f"the window {lower:g} to {upper:g} HU is empty",
+                expected="the lower end first",
+                at="window_hu",
+            )
+        if self.box_mm is not None and self.region is None:
+            raise rule_error(
+                "MV1506",
+                "a crop has a size but nothing to be centred on",
+                expected="region beside box_mm",
+                at="box_mm",
+            )
+        return self
+
+
+def _scale_kind(value: object) -> str:
+    """Tell which scale a mapping means by the keys that only one of them has."""
+    if isinstance(value, CtScale):
+        return "ct"
+    keys = set(value) if isinstance(value, dict) else set()
+    return "ct" if keys & set(CtScale.model_fields) else "slide"
+
+
+Scale = Annotated[
+    Annotated[SlideScale, Tag("slide")] | Annotated[CtScale, Tag("ct")],
+    Discriminator(_scale_kind),
+]
+
+
+class ClassSpec(StrictModel):
+    """One class: the words that stand for it."""
+
+    names: OneOrMany[Words] = ()
+    """Names and synonyms; the classifier averages over them."""
+    concept: Annotated[str, matching(r"[A-Za-z]+:\S+", "a node id such as DOID:4467")] | None = None
+    """Node of the knowledge graph, such as ``DOID:4467``."""
+    absent_names: OneOrMany[Words] = ()
+    """Names of the absence of the finding, for the head ``present-absent``."""
+
+
+class PromptSource(StrictModel):
+    """Prompts from a file, or screened on each slide's own tiles, or both."""
+
+    file: Path | None = None
+    """JSON of prompt sets (KEEP, MI-Zero, CONCH layouts), below the folder of the task file."""
+    screen: Annotated[int, Field(gt=0)] | None = None
+    """How many of the candidate prompt sets are kept for a slide."""
+
+    @model_validator(mode="after")
+    def _check(self) -> PromptSource:
+        if self.file is None and self.screen is None:
+            raise rule_error("MV1002", "neither file nor screen is given", expected="one of them")
+        return self
+
+
+def _ensemble_kind(value: object) -> str:
+    return "source" if isinstance(value, dict | PromptSource) else "name"
+
+
+class PromptSettings(StrictModel):
+    """Which of the prompts make the classifier."""
+
+    ensemble: Annotated[
+        Annotated[Literal["all", "first-name", "first-prompt"], Tag("name")]
+        | Annotated[PromptSource, Tag("source")],
+        Discriminator(_ensemble_kind),
+    ] = "all"
+    """All names and templates, the first name in all templates, the first of both, or a source."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_short_form(cls, value: object) -> object:
+        """Read ``{file: x}`` as ``{ensemble: {file: x}}``, and likewise ``screen``."""
+        if isinstance(value, dict) and value and set(value) <= set(PromptSource.model_fields):
+            return {"ensemble": value}
+        return value
+
+
+class TaskRecord(StrictModel):
+    """The keys of a task, each valid in itself."""
+
+    name: Annotated[
+        str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "letters, digits, '.', '_' and '-'")
+    ]
+    """Name of the task in outputs."""
+    modality: Modality
+    """What kind of cases it judges."""
+    scale: Scale | None = None
+    """Physical scale; required for slides and CT."""
+    heads: Annotated[OneOrMany[Head], Field(alias="head", min_length=1)]
+    """Rules from tile or crop scores to a case; the first one decides, the others add scores."""
+    normal: str | None = None
+    """Class of normal tissue: left out of the subtype ratio, the negative class of detection."""
+    positive: str | None = None
+    """Class that detection and segmentation look for."""
+    top_j: OneOrMany[int] = ()
+    """How many of the highest scores per class are pooled; the first one decides."""
+    aggregate: Literal["mean", "sum"] = "mean"
+    """How the top j scores are pooled."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability above which a tile counts as positive."""
+    min_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of positive tiles above which a case is called positive; not calibrated."""
+    logit_scale: Literal["model"] | Positive = "model"
+    """Multiplier of the cosines before the softmax: the model's own, or a number."""
+    classes: dict[
+        Annotated[str, matching(r"\S(.{0,98}\S)?", "one line, no spaces around, at most 100")],
+        ClassSpec,
+    ]
+    """Classes in order."""
+    templates: OneOrMany[Words] = ()
+    """Sentences with ``{}`` where a name goes."""
+    prompts: PromptSettings = PromptSettings()
+    """How names and templates become a classifier."""
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _check_some_classes(cls, value: object) -> object:
+        if value is None or value in ({}, []):
+            raise rule_error(
+                "MV1501", "there are no classes", hint="list at least one class with its names"
+            )
+        return value
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in order."""
+        return tuple(self.classes)

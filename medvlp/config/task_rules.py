@@ -1,0 +1,238 @@
+"""What must go together in a task; each rule names the path, the value and a way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medvlp.config.strict import rule_error
+from medvlp.errors import nearest_name
+
+if TYPE_CHECKING:
+    from medvlp.config.task_records import TaskRecord
+
+__all__ = ["HEADS_BY_MODALITY", "check_task"]
+
+HEADS_BY_MODALITY: dict[str, tuple[str, ...]] = {
+    "slide": ("detection-ratio", "subtype-ratio", "top-j", "mean", "segmentation"),
+    "ct": ("present-absent", "multi-label", "top-j", "mean"),
+    "radiograph": ("present-absent", "multi-label", "mean"),
+}
+_RATIO_HEADS = ("detection-ratio", "segmentation")
+_ONE_CLASS_HEADS = ("present-absent", "multi-label")
+
+
+def check_task(task: TaskRecord) -> None:
+    """Raise the first broken rule of a task whose single values are valid."""
+    _check_class_names(task)
+    _check_names(task)
+    _check_templates(task)
+    _check_named_classes(task)
+    _check_heads(task)
+    _check_positive_class(task)
+    _check_scale(task)
+    _check_top_j(task)
+    _check_effect(task)
+
+
+def _check_class_names(task: TaskRecord) -> None:
+    seen: dict[str, str] = {}
+    for name in task.classes:
+        twin = seen.setdefault(_fold(name), name)
+        if twin != name:
+            raise rule_error(
+                "MV1507", f"{name!r} and {twin!r} differ in case or spaces only", at="classes"
+            )
+
+
+def _check_names(task: TaskRecord) -> None:
+    """Every class has names, and no name stands for two things."""
+    owners: dict[str, str] = {}
+    for name, spec in task.classes.items():
+        if not spec.names and not _uses_prompt_file(task):
+            raise rule_error(
+                "MV1504",
+                "the class has no names",
+                hint="list the words that stand for it under 'names'",
+                at=f"classes.{name}",
+            )
+        for words in (*spec.names, *spec.absent_names):
+            if _fold(words) in owners:
+                raise rule_error(
+                    "MV1507",
+                    f"{words!r} is already a name of {owners[_fold(words)]!r}",
+                    expected="each name once in the whole task",
+                    at=f"classes.{name}",
+                )
+            owners[_fold(words)] = name
+
+
+def _check_templates(task: TaskRecord) -> None:
+    if not task.templates and not _uses_prompt_file(task):
+        raise rule_error(
+            "MV1504",
+            "there are no templates",
+            expected="a list of sentences",
+            hint="the plainest is templates: ['{}.']",
+            at="templates",
+        )
+    for index, template in enumerate(task.templates):
+        if template.count("{}") != 1:
+            raise rule_error(
+                "MV1504",
+                f"{template!r} has {template.count('{}')} places for the name",
+                expected="{} exactly once",
+                at=f"templates[{index}]",
+            )
+    if len(set(map(_fold, task.templates))) < len(task.templates):
+        raise rule_error("MV1507", "a template is given twice", at="templates")
+
+
+def _check_named_classes(task: TaskRecord) -> None:
+    for key, name in (("normal", task.normal), ("positive", task.positive)):
+        if name is not None and name not in task.classes:
+            raise rule_error(
+                "MV1502",
+                f"{name!r} names no class{nearest_name(name, task.classes)}",
+                expected=f"one of {list(task.classes)}",
+                at=key,
+            )
+    if task.positive is not None and task.positive == task.normal:
+        raise rule_error(
+            "MV1502", f"{task.positive!r} cannot be both positive and normal", at="positive"
+        )
+
+
+def _check_heads(task: TaskRecord) -> None:
+    if len(set(task.heads)) < len(task.heads):
+        raise rule_error("MV1507", "a head is given twice", at="head")
+    fitting = HEADS_BY_MODALITY[task.modality]
+    for head in task.heads:
+        if head not in fitting:
+            raise rule_error(
+                "MV1506",
+                f"head {head!r} does not judge modality {task.modality!r}",
+                expected=f"one of {list(fitting)}",
+                at="head",
+            )
+    few = len(task.classes) < 2
+    if few and not set(task.heads) <= set(_ONE_CLASS_HEADS):
+        raise rule_error(
+            "MV1503",
+            f"the only class is {next(iter(task.classes))!r}",
+            expected="at least two classes to tell apart",
+            at="classes",
+        )
+    if "subtype-ratio" in task.heads:
+        _check_subtypes(task)
+    if "top-j" in task.heads and not task.top_j:
+        raise rule_error(
+            "MV1503", "head 'top-j' needs top_j", hint="for example top_j: [10, 50]", at="top_j"
+        )
+    if "present-absent" in task.heads:
+        for name, spec in task.classes.items():
+            if not spec.absent_names:
+                raise rule_error(
+                    "MV1503",
+                    "head 'present-absent' needs absent_names",
+                    hint="for example absent_names: [no fracture]",
+                    at=f"classes.{name}",
+                )
+
+
+def _check_subtypes(task: TaskRecord) -> None:
+    if task.normal is None:
+        raise rule_error(
+            "MV1503",
+            "head 'subtype-ratio' needs the class that is left out of the ratio",
+            expected=f"one of {list(task.classes)}",
+            at="normal",
+        )
+    if len(task.classes) < 3:
+        raise rule_error(
+            "MV1503",
+            "head 'subtype-ratio' has only one class beside the normal one",
+            expected="at least two subtypes",
+            hint="use head 'detection-ratio' to look for one class",
+            at="classes",
+        )
+
+
+def _check_positive_class(task: TaskRecord) -> None:
+    wanting = [head for head in _RATIO_HEADS if head in task.heads]
+    if wanting and task.positive is None:
+        raise rule_error(
+            "MV1503",
+            f"head {wanting[0]!r} needs the class that it looks for",
+            expected=f"one of {list(task.classes)}",
+            at="positive",
+        )
+    if wanting and task.normal is None and len(task.classes) > 2:
+        raise rule_error(
+            "MV1503",
+            f"head {wanting[0]!r} with {len(task.classes)} classes needs the negative one",
+            expected=f"one of {list(task.classes)}",
+            at="normal",
+        )
+
+
+def _check_scale(task: TaskRecord) -> None:
+    kind = {"SlideScale": "slide", "CtScale": "ct"}.get(type(task.scale).__name__)
+    if task.modality == "radiograph" and kind is not None:
+        raise rule_error("MV1505", "radiographs have no scale", hint="remove the key", at="scale")
+    if task.modality != "radiograph" and kind is None:
+        raise rule_error("MV1505", f"modality {task.modality!r} needs a scale", at="scale")
+    if kind is not None and kind != task.modality:
+        raise rule_error(
+            "MV1505",
+            f"this is a {kind} scale, but modality is {task.modality!r}",
+            expected="mpp and tile_px for slides; spacing_mm and window_hu for ct",
+            at="scale",
+        )
+
+
+def _check_top_j(task: TaskRecord) -> None:
+    for index, j in enumerate(task.top_j):
+        if j < 1:
+            raise rule_error(
+                "MV1508", f"{j} is not positive", expected="at least 1", at=f"top_j[{index}]"
+            )
+    if len(set(task.top_j)) < len(task.top_j):
+        raise rule_error("MV1507", "a number is given twice", at="top_j")
+
+
+def _check_effect(task: TaskRecord) -> None:
+    """Refuse settings that no part of the task would look at; roles of classes stay allowed."""
+    used_by = {
+        "threshold": (task.threshold != 0.5, (*_RATIO_HEADS, *_ONE_CLASS_HEADS)),
+        "min_ratio": (task.min_ratio != 0.05, _RATIO_HEADS),
+    }
+    for key, (is_set, heads) in used_by.items():
+        if is_set and not set(heads) & set(task.heads):
+            raise rule_error(
+                "MV1506",
+                f"no head of this task ({', '.join(task.heads)}) looks at it",
+                hint=f"remove the key, or add one of {list(heads)}",
+                at=key,
+            )
+    if task.aggregate != "mean" and not task.top_j:
+        raise rule_error("MV1506", "there is no top_j to aggregate", at="aggregate")
+    if task.top_j and task.modality == "radiograph":
+        raise rule_error("MV1506", "a radiograph has one embedding only", at="top_j")
+    if getattr(task.prompts.ensemble, "screen", None) and task.modality != "slide":
+        raise rule_error(
+            "MV1506", "prompts are screened on the tiles of slides only", at="prompts.ensemble"
+        )
+    if any(spec.absent_names for spec in task.classes.values()) and not set(task.heads) & set(
+        _ONE_CLASS_HEADS
+    ):
+        raise rule_error(
+            "MV1506", "absent_names are used by head 'present-absent' only", at="classes"
+        )
+
+
+def _uses_prompt_file(task: TaskRecord) -> bool:
+    return getattr(task.prompts.ensemble, "file", None) is not None
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split()).casefold()
