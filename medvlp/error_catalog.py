@@ -96,8 +96,8 @@ CATALOG: dict[str, Explanation] = {
     ),
     "MV1401": Explanation(
         "no such model",
-        "The name is neither a model folder on this machine nor a name that a known library or the "
-        "hub answers to.",
+        "The name is neither a model folder on this machine nor a name that a known library or "
+        "the hub answers to.",
         "Check the path, or use hf-hub:owner/name, open_clip:ARCH[/PRETRAINED] or "
         "timm:ARCH[/PRETRAINED].",
     ),
@@ -108,33 +108,33 @@ CATALOG: dict[str, Explanation] = {
     ),
     "MV1403": Explanation(
         "a model folder lacks a file",
-        "A model is a folder with its description, its weights and its tokenizer, and one of these "
-        "is not there.",
+        "A model is a folder with its description, its weights and its tokenizer, and one of "
+        "these is not there.",
         "Copy or download the whole folder again.",
     ),
     "MV1404": Explanation(
         "a file of a model bundle was changed",
-        "The sha256 of the file is not the one in medvlp.json: it was edited, cut short in a copy, "
-        "or taken from another model. It was not loaded.",
+        "The sha256 of the file is not the one in medvlp.json: it was edited, cut short in a "
+        "copy, or taken from another model. It was not loaded.",
         "Copy the whole model folder again from where it came from.",
     ),
     "MV1405": Explanation(
         "weights hold NaN or infinity",
-        "A parameter holds values that are not numbers, so every feature would be NaN too. Training "
-        "diverged, or the file is damaged.",
+        "A parameter holds values that are not numbers, so every feature would be NaN too. "
+        "Training diverged, or the file is damaged.",
         "Use an earlier copy of the model, or train again with a lower learning rate.",
     ),
     "MV1406": Explanation(
         "pickled weights are refused",
-        "Files ending in .pt, .pth, .bin, .ckpt or .pkl are Python pickles. Loading one can run any "
-        "program that somebody hid in it, so model files are read from safetensors only.",
-        "On a machine you can afford to lose, load the file with torch.load(weights_only=True) and "
-        "write it again with safetensors.torch.save_file.",
+        "Files ending in .pt, .pth, .bin, .ckpt or .pkl are Python pickles. Loading one can run "
+        "any program that somebody hid in it, so model files are read from safetensors only.",
+        "On a machine you can afford to lose, load the file with torch.load(weights_only=True) "
+        "and write it again with safetensors.torch.save_file.",
     ),
     "MV1407": Explanation(
         "a model description is not valid",
-        "The description of a model (medvlp.json or a library's settings file) has an unknown key, a "
-        "bad value, or settings that do not go together.",
+        "The description of a model (medvlp.json or a library's settings file) has an unknown "
+        "key, a bad value, or settings that do not go together.",
         "Correct the value at the dotted path that the message names, or save the model again.",
     ),
     "MV1408": Explanation(
@@ -144,26 +144,27 @@ CATALOG: dict[str, Explanation] = {
     ),
     "MV1409": Explanation(
         "weights do not fit the architecture",
-        "Names or shapes in the weights file are not those of the architecture, so the file belongs "
-        "to another model or to other settings.",
+        "Names or shapes in the weights file are not those of the architecture, so the file "
+        "belongs to another model or to other settings.",
         "Check the architecture's name and settings; take weights and settings from one source.",
     ),
     "MV1410": Explanation(
         "the tokenizer is missing or is not usable",
-        "A text tower needs the tokenizer it was trained with, as a tokenizer.json with a lower-case "
-        "WordPiece vocabulary for our own models, else the files that its library asks for.",
+        "A text tower needs the tokenizer it was trained with, as a tokenizer.json with a lower-"
+        "case WordPiece vocabulary for our own models, else the files that its library asks for.",
         "Copy the whole model folder again; without network, fetch the tokenizer once beforehand.",
     ),
     "MV1411": Explanation(
         "a way of preparing pixels that is not supported",
-        "The model asks for a resampling filter, a crop or an input shape that is not implemented. "
-        "Preparing pixels another way would give wrong features without any sign of it.",
+        "The model asks for a resampling filter, a crop or an input shape that is not "
+        "implemented. Preparing pixels another way would give wrong features without any sign of "
+        "it.",
         "Choose a model with bicubic or bilinear resizing, a centre crop and a square RGB input.",
     ),
     "MV1412": Explanation(
         "a model cannot be fetched from the hub",
-        "The model is not in the local cache and the hub could not be reached, has no such model, or "
-        "does not open it to you.",
+        "The model is not in the local cache and the hub could not be reached, has no such model,"
+        " or does not open it to you.",
         "Fetch it once on a machine with network; accept the terms of a gated model and log in.",
     ),
     "MV1413": Explanation(
@@ -173,8 +174,8 @@ CATALOG: dict[str, Explanation] = {
     ),
     "MV1414": Explanation(
         "a weights file is damaged",
-        "The file does not read as safetensors: it is cut short, or is of another format under this "
-        "name (a Git LFS pointer, for example).",
+        "The file does not read as safetensors: it is cut short, or is of another format under "
+        "this name (a Git LFS pointer, for example).",
         "Copy or download the file again.",
     ),
     "MV1415": Explanation(
@@ -184,8 +185,8 @@ CATALOG: dict[str, Explanation] = {
     ),
     "MV1416": Explanation(
         "a model that brings its own program is refused",
-        "The settings of the model ask for Python code from the model's folder to be run. That code "
-        "could do anything, so such models are not loaded.",
+        "The settings of the model ask for Python code from the model's folder to be run. That "
+        "code could do anything, so such models are not loaded.",
         "Use a model that the installed libraries can build from its settings and weights.",
     ),
     "MV1501": Explanation(

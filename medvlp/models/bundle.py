@@ -1,0 +1,240 @@
+"""Model bundles: a folder that says what the model is, proves it is whole, and runs no code.
+
+``medvlp.json`` describes the model and holds the sha256 of ``model.safetensors`` and
+``tokenizer.json``. Zero-shot use of any dual encoder goes through :func:`load_bundle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import safetensors.torch
+import torch
+
+from medvlp.errors import ModelError
+from medvlp.io import content_sha256, publish_folder, write_json
+from medvlp.models.bundle_schema import (
+    BUNDLE_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    BundleMeta,
+    PreprocessingRecord,
+    read_bundle_meta,
+)
+from medvlp.models.dual_encoder import DualEncoder
+from medvlp.models.folders import FolderLayout, model_folder, model_layout
+from medvlp.models.open_clip_models import OpenClipModel, load_open_clip, load_open_clip_folder
+from medvlp.models.text_encoder import TextEncoder
+from medvlp.models.vision import ImageEncoder
+from medvlp.models.weights import check_finite, load_weights_into, read_safetensors
+from medvlp.text.tokenizer import CaptionTokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medvlp.models.bundle_schema import BundleScale, Provenance
+    from medvlp.types import ImagePreprocessing, Modality
+
+__all__ = ["Bundle", "BundleCard", "load_bundle", "load_bundle_folder", "save_bundle"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleCard:
+    """What a bundle says about its model besides the architecture.
+
+    Attributes:
+        name: The model's name.
+        modality: What it diagnoses.
+        preprocessing: How images are brought to the image tower's input.
+        scale: The physical scale of training images; None where it does not apply.
+        provenance: Where the model comes from.
+        license: Licence of the weights.
+        templates: Caption templates with ``{}`` for a class name.
+        prompts: Class name to the names to ask with.
+    """
+
+    name: str
+    modality: Modality
+    preprocessing: ImagePreprocessing
+    scale: BundleScale | None
+    provenance: Provenance
+    license: str
+    templates: tuple[str, ...] = ()
+    prompts: dict[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A dual encoder ready for zero-shot use.
+
+    Attributes:
+        name: The name under which it was asked for.
+        image_encoder: Pixels to unit vectors.
+        text_encoder: Texts to unit vectors of the same space.
+        logit_scale: Multiplier of cosines after exp (1 / temperature; no unit).
+        meta: The description, of our own bundles; None for an open_clip model.
+    """
+
+    name: str
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+    logit_scale: float
+    meta: BundleMeta | None
+
+
+def save_bundle(
+    folder: Path, model: DualEncoder, tokenizer: CaptionTokenizer, card: BundleCard
+) -> BundleMeta:
+    """Write a bundle; the folder appears whole or not at all.
+
+    Args:
+        folder: The new folder; must not exist with content.
+        model: The dual encoder, on any device.
+        tokenizer: The tokenizer that its text tower was trained with.
+        card: What else the bundle says.
+
+    Returns:
+        The description that was written.
+
+    Raises:
+        ModelError: If a weight is NaN or infinite (MV1405).
+        FileExistsError: If the folder is taken.
+    """
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    check_finite(state, card.name)
+    with publish_folder(folder) as partial:
+        safetensors.torch.save_file(state, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+        (partial / TOKENIZER_FILE).write_text(tokenizer.to_json(), encoding="utf-8")
+        names = (WEIGHTS_FILE, TOKENIZER_FILE)
+        meta = BundleMeta(
+            name=card.name,
+            modality=card.modality,
+            architecture=model.settings,
+            vocab_size=model.vocab_size,
+            preprocessing=PreprocessingRecord(**asdict(card.preprocessing)),
+            scale=card.scale,
+            templates=card.templates,
+            prompts=card.prompts or {},
+            provenance=card.provenance,
+            license=card.license,
+            files={name: content_sha256(partial / name) for name in names},
+        )
+        write_json(partial / BUNDLE_FILE, meta.model_dump(mode="json"))
+    return meta
+
+
+def load_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32") -> Bundle:
+    """Load a dual encoder for zero-shot use.
+
+    Args:
+        name: A bundle's or an open_clip model's folder, ``hf-hub:owner/name``, or
+            ``open_clip:ARCH[/PRETRAINED]``.
+        device: Where the towers run.
+        precision: ``fp32`` or ``bf16``, of the image tower.
+
+    Raises:
+        ModelError: If the model cannot be used (MV14xx), or has no text tower (MV1413).
+    """
+    text = str(name)
+    if text.startswith("open_clip:"):
+        model = load_open_clip(text, text.removeprefix("open_clip:"))
+        return _from_open_clip(model, device, precision)
+    if text.startswith("timm:"):
+        raise _without_text(text)
+    folder = model_folder(text)
+    layout = model_layout(folder)
+    if layout == FolderLayout.OPEN_CLIP:
+        return _from_open_clip(load_open_clip_folder(text, folder), device, precision)
+    if layout == FolderLayout.TIMM:
+        raise _without_text(text)
+    return load_bundle_folder(text, folder, device=device, precision=precision)
+
+
+def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) -> Bundle:
+    """Load a folder that holds ``medvlp.json``; every file's hash is checked before use.
+
+    Raises:
+        ModelError: If a file is missing (MV1403), changed (MV1404), of another version (MV1408), or
+            does not fit the description.
+    """
+    meta = read_bundle_meta(folder)
+    for file, expected in meta.files.items():
+        _check_hash(folder / file, expected)
+    tokenizer = CaptionTokenizer.load(folder / TOKENIZER_FILE)
+    if tokenizer.vocab_size != meta.vocab_size:
+        raise ModelError(
+            "MV1410",
+            f"{folder / TOKENIZER_FILE} has {tokenizer.vocab_size} pieces",
+            expected=f"{meta.vocab_size}, as {BUNDLE_FILE} says",
+        )
+    model = DualEncoder(meta.architecture, meta.vocab_size)
+    load_weights_into(model, read_safetensors(folder / WEIGHTS_FILE), str(folder))
+    image_side = model.image_side()
+    return Bundle(
+        name=name,
+        image_encoder=ImageEncoder(
+            name=name,
+            tower=image_side,
+            weights=image_side.state_dict(),
+            preprocessing=meta.preprocessing.to_preprocessing(),
+            is_projected=True,
+            is_normalized=True,
+            mpp=meta.scale.mpp if meta.scale else None,
+            tile_px=meta.scale.tile_px if meta.scale else None,
+            device=device,
+            precision=precision,
+        ),
+        text_encoder=_text_encoder(name, model, tokenizer, device),
+        logit_scale=float(model.logit_scale.detach().exp()),
+        meta=meta,
+    )
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    if not path.is_file():
+        code = "MV1410" if path.name == TOKENIZER_FILE else "MV1403"
+        raise ModelError(
+            code,
+            f"{path} does not exist",
+            expected=f"the files that {BUNDLE_FILE} lists",
+            hint="copy the whole model folder again",
+        )
+    actual = content_sha256(path)
+    if actual != expected:
+        raise ModelError(
+            "MV1404",
+            f"{path} has sha256 {actual[:12]}...",
+            expected=f"{expected[:12]}... as {BUNDLE_FILE} says",
+            hint="the file was changed or cut short; copy the whole model folder again",
+        )
+
+
+def _text_encoder(
+    name: str, model: DualEncoder, tokenizer: CaptionTokenizer, device: str
+) -> TextEncoder:
+    def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, ...]:
+        tokens = tokenizer.encode(texts, model.settings.text.max_tokens)
+        return torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask)
+
+    return TextEncoder(name=name, tower=model.text_side(), tokenize=tokenize, device=device)
+
+
+def _from_open_clip(model: OpenClipModel, device: str, precision: str) -> Bundle:
+    return Bundle(
+        name=model.name,
+        image_encoder=model.image_encoder(device, precision),
+        text_encoder=model.text_encoder(device),
+        logit_scale=model.logit_scale,
+        meta=None,
+    )
+
+
+def _without_text(name: str) -> ModelError:
+    return ModelError(
+        "MV1413",
+        f"model {name!r} has an image tower only; zero-shot needs a text tower beside it",
+        expected="a model bundle, an open_clip model, or hf-hub: with one of these",
+        hint="image towers serve `medvlp embed`",
+    )

@@ -1,0 +1,173 @@
+"""What ``medvlp.json`` of a model bundle holds, read strictly and without loading any weight."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from medvlp.config.strict import StrictModel, parse_model, rule_error
+from medvlp.errors import ConfigError, ModelError
+from medvlp.models.architecture import DualEncoderSettings
+from medvlp.types import ImagePreprocessing, Interpolation, Modality
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "BUNDLE_FILE",
+    "FORMAT_VERSION",
+    "TOKENIZER_FILE",
+    "WEIGHTS_FILE",
+    "BundleMeta",
+    "BundleScale",
+    "PreprocessingRecord",
+    "Provenance",
+    "read_bundle_meta",
+]
+
+BUNDLE_FILE = "medvlp.json"
+WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
+FORMAT_VERSION: Final = 1
+_MAX_BYTES = 16 * 2**20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+Three = tuple[float, float, float]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+
+
+class PreprocessingRecord(StrictModel):
+    """How the image tower wants its pixels; see :class:`medvlp.types.ImagePreprocessing`."""
+
+    input_px: Pixels
+    resize_px: Pixels
+    interpolation: Interpolation
+    mean: Three
+    std: Three
+
+    @model_validator(mode="after")
+    def _check(self) -> PreprocessingRecord:
+        if min(self.std) <= 0:
+            raise rule_error("MV1002", f"{self.std} has a value of 0 or less", at="std")
+        if self.resize_px < self.input_px:
+            raise rule_error(
+                "MV1002",
+                f"{self.resize_px} is smaller than input_px {self.input_px}",
+                at="resize_px",
+            )
+        return self
+
+    def to_preprocessing(self) -> ImagePreprocessing:
+        """Return the record that readers and encoders use."""
+        return ImagePreprocessing(**self.model_dump())
+
+
+class BundleScale(StrictModel):
+    """The physical scale of training images.
+
+    Attributes:
+        mpp: Micrometres per pixel of a tile before the model's own resizing.
+        tile_px: Side of a tile in pixels at ``mpp``.
+    """
+
+    mpp: Annotated[float, Field(gt=0, le=1000)]
+    tile_px: Pixels
+
+
+class Provenance(StrictModel):
+    """Where a model comes from.
+
+    Attributes:
+        medvlp_version: Version of the program that wrote the bundle.
+        libraries: Versions of libraries that shaped the weights.
+        data: What the model was trained on, in words.
+        data_sha256: Hash of the training manifest; empty where there is none.
+        settings: The resolved configuration of the training run.
+    """
+
+    medvlp_version: str
+    libraries: dict[str, str] = Field(default_factory=dict)
+    data: str = ""
+    data_sha256: str = ""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class BundleMeta(StrictModel):
+    """A model bundle's description.
+
+    Attributes:
+        format: Always ``medvlp-bundle``.
+        format_version: Version of this layout.
+        name: The model's name.
+        modality: What it diagnoses.
+        architecture: Both towers.
+        vocab_size: Number of pieces of the tokenizer.
+        preprocessing: How images are brought to the image tower's input.
+        scale: The physical scale of training images; None where it does not apply.
+        templates: Caption templates with ``{}`` for a class name, for zero-shot.
+        prompts: Class name to the names to ask with, for zero-shot.
+        provenance: Where the model comes from.
+        license: Licence of the weights (an SPDX name where there is one).
+        intended_use: What the model may be used for.
+        files: File name to the sha256 of its bytes.
+    """
+
+    format: Literal["medvlp-bundle"] = "medvlp-bundle"
+    format_version: Literal[1] = FORMAT_VERSION
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    modality: Modality
+    architecture: DualEncoderSettings
+    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    preprocessing: PreprocessingRecord
+    scale: BundleScale | None = None
+    templates: tuple[str, ...] = ()
+    prompts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    provenance: Provenance
+    license: str
+    intended_use: str = "research only"
+    files: dict[str, str]
+
+    @field_validator("files")
+    @classmethod
+    def _check_files(cls, files: dict[str, str]) -> dict[str, str]:
+        if set(files) != {WEIGHTS_FILE, TOKENIZER_FILE}:
+            raise rule_error(
+                "MV1002",
+                f"names {sorted(files)}",
+                expected=f"{TOKENIZER_FILE} and {WEIGHTS_FILE}",
+            )
+        for name, digest in files.items():
+            if not _SHA256.fullmatch(digest):
+                raise rule_error("MV1002", f"{name} has {digest!r}", expected="a sha256")
+        return files
+
+
+def read_bundle_meta(folder: Path) -> BundleMeta:
+    """Read and check the description of a bundle.
+
+    Raises:
+        ModelError: If it is missing (MV1403), not valid (MV1407) or of another version (MV1408).
+    """
+    path = folder / BUNDLE_FILE
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelError("MV1407", f"{path} is larger than {_MAX_BYTES} bytes")
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ModelError("MV1403", f"{path} does not exist", expected="a model bundle") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError("MV1407", f"{path} cannot be read as JSON ({error})") from error
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        raise ModelError(
+            "MV1408",
+            f"{path} has format_version {version}",
+            expected=str(FORMAT_VERSION),
+            hint="use the release of medvlp that wrote it, or a newer one",
+        )
+    try:
+        return parse_model(document, BundleMeta, source=str(path))
+    except ConfigError as error:
+        raise ModelError("MV1407", error.what, expected=error.expected, hint=error.hint) from error

@@ -1,0 +1,194 @@
+"""An image tower and a text tower that share one embedding space.
+
+Letters: B batch, D embedding, T tokens, H W image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import BertConfig, BertModel
+
+from medvlp.errors import ModelError
+from medvlp.models.timm_towers import build_random_tower, with_local_seed
+
+if TYPE_CHECKING:
+    from medvlp.models.architecture import DualEncoderSettings, Projection, TextTowerSettings
+
+__all__ = ["MAX_LOG_SCALE", "DualEncoder", "DualOutput"]
+
+MAX_LOG_SCALE = math.log(100.0)
+"""Largest learned log of the logit scale, as in CLIP."""
+
+
+@dataclass(frozen=True)
+class DualOutput:
+    """What a dual encoder makes of a batch.
+
+    Attributes:
+        image: Image embeddings, L2-normalised, shape ``(B, D)``, float32.
+        text: Text embeddings, L2-normalised, shape ``(B, D)``, float32.
+        logit_scale: Multiplier of cosines after exp, scalar, float32.
+    """
+
+    image: torch.Tensor
+    text: torch.Tensor
+    logit_scale: torch.Tensor
+
+
+class DualEncoder(nn.Module):
+    """A timm image tower and a BERT text tower, each with a projection, and a learned logit scale.
+
+    Args:
+        settings: Both towers and the embedding length.
+        vocab_size: Number of pieces of the text tower's tokenizer.
+        seed: Fixes the random weights; the program's random state is left as it was.
+
+    Attributes:
+        logit_scale: Log of the multiplier of cosines, scalar parameter.
+
+    Raises:
+        ModelError: If the image architecture is unknown (MV1402) or does not fit (MV1407).
+    """
+
+    def __init__(self, settings: DualEncoderSettings, vocab_size: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self.settings = settings
+        self.vocab_size = vocab_size
+        image = settings.image
+        tower = build_random_tower(image.architecture, image.options(), seed)
+        width = _feature_width(tower, image.architecture)
+
+        def build() -> tuple[nn.Module, nn.Module, nn.Module]:
+            return (
+                _projection(image.projection, width, settings.embed_dim, image.architecture),
+                _TextTower(settings.text, vocab_size),
+                _projection(
+                    settings.text.projection, settings.text.width, settings.embed_dim, "text"
+                ),
+            )
+
+        self.image_tower = tower
+        self.image_projection, self.text_tower, self.text_projection = with_local_seed(build, seed)
+        self.logit_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
+
+    def project_image(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embed images, not yet normalised.
+
+        Args:
+            pixels: Normalised pixels, shape ``(B, 3, H, W)``, float.
+
+        Returns:
+            Shape ``(B, D)``.
+        """
+        projected: torch.Tensor = self.image_projection(self.image_tower(pixels))
+        return projected
+
+    def project_text(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Embed texts, not yet normalised.
+
+        Args:
+            ids: Token ids, shape ``(B, T)``, int64.
+            mask: True where a token is real, shape ``(B, T)``, bool.
+
+        Returns:
+            Shape ``(B, D)``.
+        """
+        projected: torch.Tensor = self.text_projection(self.text_tower(ids, mask))
+        return projected
+
+    def forward(self, pixels: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> DualOutput:
+        """Embed a batch of pairs as unit vectors.
+
+        Args:
+            pixels: Normalised pixels, shape ``(B, 3, H, W)``, float.
+            ids: Token ids, shape ``(B, T)``, int64.
+            mask: True where a token is real, shape ``(B, T)``, bool.
+        """
+        return DualOutput(
+            image=functional.normalize(self.project_image(pixels).float(), dim=-1),
+            text=functional.normalize(self.project_text(ids, mask).float(), dim=-1),
+            logit_scale=self.logit_scale.float().exp(),
+        )
+
+    @torch.no_grad()
+    def clamp_logit_scale(self) -> None:
+        """Keep the log of the scale in [0, ln 100]; to be called after each optimiser step."""
+        self.logit_scale.clamp_(0.0, MAX_LOG_SCALE)
+
+    def image_side(self) -> nn.Module:
+        """Return tower and projection as one module: pixels ``(B, 3, H, W)`` to ``(B, D)``."""
+        return nn.Sequential(self.image_tower, self.image_projection)
+
+    def text_side(self) -> nn.Module:
+        """Return the text tower and projection as one module: ids and mask to ``(B, D)``."""
+        return _TextSide(self)
+
+
+class _TextTower(nn.Module):
+    def __init__(self, settings: TextTowerSettings, vocab_size: int) -> None:
+        super().__init__()
+        config = BertConfig(
+            vocab_size=vocab_size,
+            hidden_size=settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            intermediate_size=settings.feedforward,
+            max_position_embeddings=settings.max_tokens,
+            hidden_dropout_prob=settings.dropout,
+            attention_probs_dropout_prob=settings.dropout,
+            pad_token_id=0,
+        )
+        self.pooling = settings.pooling
+        self.bert = BertModel(config, add_pooling_layer=settings.pooling == "pooler")
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        output = self.bert(input_ids=ids, attention_mask=mask.long())
+        pooled: torch.Tensor
+        if self.pooling == "pooler":
+            pooled = output.pooler_output
+        elif self.pooling == "cls":
+            pooled = output.last_hidden_state[:, 0]
+        else:
+            weight = mask.unsqueeze(-1).to(output.last_hidden_state.dtype)
+            total = (output.last_hidden_state * weight).sum(dim=1)
+            pooled = total / weight.sum(dim=1).clamp(min=1.0)
+        return pooled
+
+
+class _TextSide(nn.Module):
+    def __init__(self, model: DualEncoder) -> None:
+        super().__init__()
+        self.tower = model.text_tower
+        self.projection = model.text_projection
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        projected: torch.Tensor = self.projection(self.tower(ids, mask))
+        return projected
+
+
+def _projection(kind: Projection, width: int, embed_dim: int, tower: str) -> nn.Module:
+    if kind == "none":
+        if width != embed_dim:
+            raise ModelError(
+                "MV1407",
+                f"tower {tower!r} gives {width} features and has no projection to {embed_dim}",
+                expected=f"embed_dim {width}, or a projection",
+            )
+        return nn.Identity()
+    if kind == "linear":
+        return nn.Linear(width, embed_dim, bias=False)
+    return nn.Sequential(nn.Linear(width, embed_dim), nn.GELU(), nn.Linear(embed_dim, embed_dim))
+
+
+def _feature_width(tower: nn.Module, architecture: str) -> int:
+    for attribute in ("head_hidden_size", "num_features"):
+        width = getattr(tower, attribute, None)
+        if isinstance(width, int) and width > 0:
+            return width
+    raise ModelError("MV1407", f"timm does not state the feature length of {architecture!r}")

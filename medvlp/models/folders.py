@@ -1,0 +1,82 @@
+"""Find out what kind of model a name or a folder is, before anything of it is loaded."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+
+from medvlp.errors import ModelError
+from medvlp.models.bundle_schema import BUNDLE_FILE
+from medvlp.models.hub import HUB_PREFIX, fetch_hub_folder
+from medvlp.models.weights import refuse_pickle
+
+__all__ = ["FolderLayout", "model_folder", "model_layout"]
+
+_FORMS = "a model folder, hf-hub:owner/name, open_clip:ARCH[/PRETRAINED] or timm:ARCH[/PRETRAINED]"
+
+
+class FolderLayout(Enum):
+    """Who wrote a model folder."""
+
+    BUNDLE = BUNDLE_FILE
+    OPEN_CLIP = "open_clip_config.json"
+    TIMM = "config.json"
+
+
+def model_folder(name: str) -> Path:
+    """Return the folder of a model given as a path or as ``hf-hub:owner/name``.
+
+    Raises:
+        ModelError: If there is no such folder (MV1401), a pickle was given (MV1406), or the hub
+            does not give it (MV1412).
+    """
+    if name.startswith(HUB_PREFIX):
+        return fetch_hub_folder(name)
+    path = Path(name)
+    if path.is_dir():
+        return path
+    if path.is_file():
+        refuse_pickle(path)
+        raise ModelError("MV1401", f"{name!r} is a file, not a model", expected=_FORMS)
+    raise ModelError("MV1401", f"there is no model {name!r}", expected=_FORMS)
+
+
+def model_layout(folder: Path) -> FolderLayout:
+    """Return who wrote a model folder, by the settings file it holds.
+
+    Raises:
+        ModelError: If no known settings file is there (MV1401), or its settings ask for a program
+            that comes with the model to be run (MV1416).
+    """
+    for layout in FolderLayout:
+        if (folder / layout.value).is_file():
+            if layout is not FolderLayout.BUNDLE:
+                _refuse_remote_code(folder)
+            if layout is not FolderLayout.TIMM or "architecture" in _object(folder / layout.value):
+                return layout
+    if (folder / "model.safetensors").is_file():
+        raise ModelError("MV1403", f"{folder} has weights but no {BUNDLE_FILE}", expected=_FORMS)
+    raise ModelError(
+        "MV1401",
+        f"{folder} is not a model folder",
+        expected=f"one of {[layout.value for layout in FolderLayout]} in it",
+    )
+
+
+def _refuse_remote_code(folder: Path) -> None:
+    for path in sorted(folder.glob("*.json")):
+        if "auto_map" in _object(path):
+            raise ModelError(
+                "MV1416",
+                f"{path} asks for a program that comes with the model to be run ('auto_map')",
+                expected="a model that the installed libraries can build",
+            )
+
+
+def _object(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError("MV1407", f"{path} cannot be read as JSON ({error})") from error
+    return content if isinstance(content, dict) else {}

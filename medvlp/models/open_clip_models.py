@@ -1,0 +1,201 @@
+"""The one place that talks to open_clip: dual encoders by architecture, tag, file or folder."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import open_clip
+import torch
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+from safetensors import SafetensorError
+
+from medvlp.errors import ModelError, nearest_name
+from medvlp.models.preprocessing import from_open_clip
+from medvlp.models.text_encoder import TextEncoder
+from medvlp.models.timm_towers import with_local_seed
+from medvlp.models.vision import ImageEncoder
+from medvlp.models.weights import check_finite, refuse_pickle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Model: TypeAlias = open_clip.CLIP | open_clip.CustomTextCLIP | open_clip.CoCa
+
+__all__ = ["OpenClipModel", "load_open_clip", "load_open_clip_folder"]
+
+_LOAD_ERRORS = (
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OSError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+
+
+class _Side(torch.nn.Module):
+    """One side of a dual encoder: ``encode_image`` or ``encode_text`` as the forward pass."""
+
+    def __init__(self, model: Model, encode: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._encode = encode
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self._encode(inputs)
+
+
+class OpenClipModel:
+    """A loaded open_clip dual encoder, from which the two encoders are made.
+
+    Args:
+        name: The whole name the user gave.
+        source: The name by which open_clip finds it.
+        model: The module.
+        is_random: Whether the weights were never trained.
+    """
+
+    def __init__(self, name: str, source: str, model: Model, is_random: bool) -> None:
+        self.name = name
+        self._source = source
+        self._model = model
+        self._is_random = is_random
+
+    @property
+    def logit_scale(self) -> float:
+        """Multiplier of cosines after exp; no unit."""
+        return float(self._model.logit_scale.detach().float().exp())
+
+    def image_encoder(self, device: str, precision: str) -> ImageEncoder:
+        """Return the image side; features are projected unit vectors."""
+        visual: Any = self._model.visual
+        return ImageEncoder(
+            name=self.name,
+            tower=_Side(self._model, self._model.encode_image),
+            weights=visual.state_dict(),
+            preprocessing=from_open_clip(visual.preprocess_cfg, self.name),
+            is_projected=True,
+            is_normalized=True,
+            is_random=self._is_random,
+            device=device,
+            precision=precision,
+        )
+
+    def text_encoder(self, device: str) -> TextEncoder:
+        """Return the text side.
+
+        Raises:
+            ModelError: If the tokenizer cannot be loaded (MV1410) or a weight is NaN (MV1405).
+        """
+        check_finite(self._model.state_dict(), self.name)
+        try:
+            with _root_logger_left_alone():
+                tokenizer = open_clip.get_tokenizer(self._source)
+        except _LOAD_ERRORS as error:
+            raise ModelError(
+                "MV1410", f"the tokenizer of {self.name!r} cannot be loaded ({error})"
+            ) from error
+
+        def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, ...]:
+            return (tokenizer(list(texts)),)
+
+        tower = _Side(self._model, self._model.encode_text)
+        return TextEncoder(name=self.name, tower=tower, tokenize=tokenize, device=device)
+
+
+def load_open_clip(name: str, spec: str) -> OpenClipModel:
+    """Load ``ARCH``, ``ARCH/TAG`` or ``ARCH/FILE.safetensors``.
+
+    Args:
+        name: The whole name the user gave.
+        spec: What follows ``open_clip:`` in it.
+
+    Raises:
+        ModelError: If the architecture or the tag is unknown, or the weights cannot be used.
+    """
+    architecture, _, pretrained = spec.partition("/")
+    if architecture not in open_clip.list_models():
+        raise ModelError(
+            "MV1402",
+            f"open_clip has no architecture {architecture!r}"
+            f"{nearest_name(architecture, open_clip.list_models())}",
+            expected="a name of open_clip.list_models()",
+        )
+    if Path(pretrained).suffix:
+        refuse_pickle(Path(pretrained))
+        if not Path(pretrained).is_file():
+            raise ModelError("MV1403", f"{pretrained} does not exist", expected="a weights file")
+    elif pretrained:
+        _check_tag(architecture, pretrained)
+    model = _create(name, architecture, pretrained or None)
+    return OpenClipModel(name, architecture, model, is_random=not pretrained)
+
+
+def load_open_clip_folder(name: str, folder: Path) -> OpenClipModel:
+    """Load a folder in open_clip's layout: ``open_clip_config.json``, weights, tokenizer files.
+
+    Raises:
+        ModelError: If the folder has no weights (MV1403) or cannot be loaded (MV1409).
+    """
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+        raise ModelError(
+            "MV1403",
+            f"{folder} has open_clip_config.json but no weights",
+            expected="open_clip_model.safetensors",
+        )
+    source = f"local-dir:{folder}"
+    return OpenClipModel(name, source, _create(name, source, None), is_random=False)
+
+
+def _check_tag(architecture: str, tag: str) -> None:
+    tags = list_pretrained_tags_by_model(architecture)
+    if tag not in tags:
+        raise ModelError(
+            "MV1402",
+            f"open_clip has no weights {tag!r} for {architecture!r}{nearest_name(tag, tags)}",
+            expected=f"one of {tags}" if tags else "no tag: open_clip has no weights for it at all",
+        )
+    wants_quick = bool(get_pretrained_cfg(architecture, tag).get("quick_gelu", False))
+    has_quick = bool((open_clip.get_model_config(architecture) or {}).get("quick_gelu", False))
+    if wants_quick != has_quick:
+        plain = architecture.removesuffix("-quickgelu")
+        raise ModelError(
+            "MV1402",
+            f"weights {tag!r} were trained with quick_gelu={wants_quick} and {architecture!r} has "
+            f"quick_gelu={has_quick}; its features would be wrong",
+            hint=f"use open_clip:{plain}{'-quickgelu' if wants_quick else ''}/{tag}",
+        )
+
+
+def _create(name: str, source: str, pretrained: str | None) -> Model:
+    def build() -> Model:
+        return open_clip.create_model(
+            source, pretrained=pretrained, pretrained_text=False, weights_only=True
+        )
+
+    try:
+        with _root_logger_left_alone():
+            return with_local_seed(build)
+    except _LOAD_ERRORS as error:
+        raise ModelError(
+            "MV1409",
+            f"open_clip cannot load {name!r} ({error})",
+            hint="without network, only files that are already in the cache can be loaded",
+        ) from error
+
+
+@contextmanager
+def _root_logger_left_alone() -> Iterator[None]:
+    """Keep open_clip's ``logging.info`` from installing a handler on the root logger."""
+    root = logging.getLogger()
+    silent = logging.NullHandler()
+    root.addHandler(silent)
+    try:
+        yield
+    finally:
+        root.removeHandler(silent)
