@@ -1,0 +1,259 @@
+"""The run folder: its files, the rows of its tables and the record of the run.
+
+``run_schema.json`` beside this module describes them; :mod:`medvlp.config.run_tables` writes and
+reads the tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from medvlp.io import is_safe_key, write_json
+from medvlp.types import Modality
+
+__all__ = [
+    "PROBABILITY_PREFIX",
+    "SCORE_PREFIX",
+    "CaseRow",
+    "FailureRow",
+    "ModelRecord",
+    "PredictionRow",
+    "PredictionStatus",
+    "RunFolder",
+    "RunRecord",
+    "TaskRecord",
+    "about",
+    "write_run_record",
+]
+
+PredictionStatus = Literal["diagnosed", "no-tissue"]
+"""``diagnosed``: the rule of the task gave an answer. ``no-tissue``: there was nothing to judge."""
+
+PROBABILITY_PREFIX = "prob_"
+SCORE_PREFIX = "score_"
+_ROUNDING = 1e-6
+
+
+def about(text: str) -> dict[str, str]:
+    """Return the metadata of a field that says what it holds; the schema file repeats it."""
+    return {"description": text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRow:
+    """What one model said about one case under one task: a row of ``predictions``.
+
+    Raises:
+        ValueError: If a number is not finite or outside of its range, or counts contradict.
+    """
+
+    case_id: str = field(metadata=about("Name of the case: manifest column or path below INPUT."))
+    model: str = field(metadata=about("Name of the model."))
+    task: str = field(metadata=about("Name of the task."))
+    modality: Modality = field(metadata=about("What kind of case it is."))
+    status: PredictionStatus = field(
+        metadata=about("diagnosed, or the reason why there is nothing to predict.")
+    )
+    prediction: str | None = field(default=None, metadata=about("Predicted class."))
+    confidence: float | None = field(
+        default=None,
+        metadata=about("Score of the prediction, 0 to 1; not a calibrated probability."),
+    )
+    n_units: int = field(default=0, metadata=about("Tiles, crops or images planned for the case."))
+    n_used: int = field(default=0, metadata=about("Units that the prediction rests on."))
+    n_failed: int = field(default=0, metadata=about("Units that could not be read."))
+    probabilities: Mapping[str, float] = field(
+        default_factory=dict,
+        metadata=about("Score of each class of the task for the case, 0 to 1."),
+    )
+    scores: Mapping[str, float] = field(
+        default_factory=dict, metadata=about("Value of each rule (head) of the task.")
+    )
+    interval_low: float | None = field(
+        default=None, metadata=about("Lower end of the interval of the deciding score.")
+    )
+    interval_high: float | None = field(
+        default=None, metadata=about("Upper end of the interval of the deciding score.")
+    )
+    node: str | None = field(
+        default=None, metadata=about("Node of the knowledge graph that the prediction stands for.")
+    )
+    prediction_set: tuple[str, ...] | None = field(
+        default=None, metadata=about("Classes that cannot be excluded, as a JSON list of names.")
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no correct run can give."""
+        if self.status not in get_args(PredictionStatus):
+            raise ValueError(f"status must be one of {get_args(PredictionStatus)}: {self.status!r}")
+        shares = {f"{PROBABILITY_PREFIX}{name}": p for name, p in self.probabilities.items()}
+        shares["confidence"] = 0.0 if self.confidence is None else self.confidence
+        for name, share in shares.items():
+            if not -_ROUNDING <= share <= 1.0 + _ROUNDING:
+                raise ValueError(f"{self.case_id}: {name} must lie in 0 to 1, got {share}")
+        others = {**self.scores, "low": self.interval_low, "high": self.interval_high}
+        for name, value in others.items():
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{self.case_id}: {name} must be finite, got {value}")
+        if min(self.n_used, self.n_failed) < 0 or self.n_used + self.n_failed > self.n_units:
+            raise ValueError(
+                f"{self.case_id}: n_used {self.n_used} and n_failed {self.n_failed} do not fit "
+                f"into n_units {self.n_units}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureRow:
+    """Why a case has no prediction: a row of ``failures.csv``."""
+
+    case_id: str = field(metadata=about("Name of the case."))
+    stage: str = field(metadata=about("What was being done."))
+    code: str = field(metadata=about("Code of the error; 'medvlp explain CODE' says more."))
+    reason: str = field(metadata=about("What was wrong, with the value."))
+    hint: str = field(default="", metadata=about("What helps."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseRow:
+    """Where a case lies on this machine: a row of ``cases.csv``, not meant to be shared."""
+
+    case_id: str = field(metadata=about("Name of the case."))
+    case_key: str = field(metadata=about("Folder of the case below cases/."))
+    path: str = field(metadata=about("Local path of the file."))
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files of a run folder.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def predictions_csv(self) -> Path:
+        """Predictions as text, for people and spreadsheets."""
+        return self.path / "predictions.csv"
+
+    @property
+    def predictions_parquet(self) -> Path:
+        """Predictions with types, texts exact."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def failures_csv(self) -> Path:
+        """Cases without a prediction, and why."""
+        return self.path / "failures.csv"
+
+    @property
+    def cases_csv(self) -> Path:
+        """Local paths of the cases; the one file that may name more than the case id."""
+        return self.path / "cases.csv"
+
+    @property
+    def run_json(self) -> Path:
+        """Settings, versions, hashes and timings."""
+        return self.path / "run.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
+
+    def case_folder(self, case_key: str) -> Path:
+        """Return the folder of a case.
+
+        Raises:
+            ValueError: If the key could leave the run folder.
+        """
+        if not is_safe_key(case_key):
+            raise ValueError(f"case_key {case_key!r} is not safe as the name of a folder")
+        return self.path / "cases" / case_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """A model that a run used."""
+
+    name: str = field(metadata=about("Name of the model in the tables."))
+    modality: Modality = field(metadata=about("What kind of cases it takes."))
+    weights_sha256: str = field(metadata=about("Hash of the weights."))
+    source: str = field(default="", metadata=about("What the user gave after --model."))
+    embedding_dim: int | None = field(default=None, metadata=about("Length of an embedding."))
+    logit_scale: float | None = field(
+        default=None, metadata=about("The model's own multiplier of cosines.")
+    )
+    licence: str = field(default="", metadata=about("Licence of the weights."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """A task that a run answered, with all prompts."""
+
+    name: str = field(metadata=about("Name of the task in the tables."))
+    modality: Modality = field(metadata=about("What kind of cases it takes."))
+    heads: tuple[str, ...] = field(metadata=about("Rules; the first one decides."))
+    settings_sha256: str = field(metadata=about("Hash of the task with all its settings."))
+    scale: Mapping[str, object] = field(
+        default_factory=dict, metadata=about("Physical scale, as in the task file.")
+    )
+    logit_scale: float | None = field(
+        default=None, metadata=about("Multiplier of cosines that was used.")
+    )
+    normal: str | None = field(default=None, metadata=about("Class that stands for nothing found."))
+    prompts: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict, metadata=about("All prompts of each class, classes in order.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What was done, with what: ``run.json``."""
+
+    medvlp_version: str = field(metadata=about("Version of this package."))
+    started_at: str = field(metadata=about("Start, ISO 8601 in UTC; empty where not recorded."))
+    models: tuple[ModelRecord, ...] = field(metadata=about("Models in the order given."))
+    tasks: tuple[TaskRecord, ...] = field(metadata=about("Tasks in the order given."))
+    configuration: Mapping[str, object] = field(
+        default_factory=dict, metadata=about("Every setting of the run, defaults included.")
+    )
+    versions: Mapping[str, str] = field(
+        default_factory=dict, metadata=about("Versions of Python and of the libraries.")
+    )
+    hashes: Mapping[str, str] = field(
+        default_factory=dict, metadata=about("Hashes of what the run read, by name.")
+    )
+    counts: Mapping[str, int] = field(
+        default_factory=dict, metadata=about("How many cases had which outcome.")
+    )
+    timings_s: Mapping[str, float] = field(
+        default_factory=dict, metadata=about("Seconds spent, by stage.")
+    )
+    intended_use: Literal["research only"] = field(
+        default="research only", metadata=about("What the run may be used for.")
+    )
+
+
+def write_run_record(folder: Path, record: RunRecord) -> Path:
+    """Write ``run.json``.
+
+    Args:
+        folder: The run folder.
+        record: What was done.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValueError: If a number is NaN or infinite.
+        OutputError: If the file cannot be written.
+    """
+    path = RunFolder(folder).run_json
+    write_json(path, asdict(record))
+    return path
