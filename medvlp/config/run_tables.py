@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from medvlp.config.runs import (
@@ -21,6 +21,7 @@ from medvlp.config.runs import (
     PredictionRow,
     PredictionStatus,
     RunFolder,
+    without_local_names,
 )
 from medvlp.errors import MedvlpError
 from medvlp.io import publish_file, read_csv, write_csv
@@ -75,7 +76,8 @@ def write_run_tables(
     Args:
         folder: The run folder.
         predictions: One row per case, model and task, in the order to write.
-        failures: One row per case that failed.
+        failures: One row per case that failed; in their texts the case id takes the place of the
+            local file name.
         cases: One row per case.
 
     Raises:
@@ -92,6 +94,8 @@ def write_run_tables(
     columns = prediction_columns(predictions)
     cells = [_prediction_cells(row) for row in predictions]
     _write_parquet(run.predictions_parquet, cells, columns)
+    by_id = {case.case_id: case for case in cases}
+    failures = [_without_names(failure, by_id.get(failure.case_id)) for failure in failures]
     for path, rows in ((run.cases_csv, cases), (run.failures_csv, failures)):
         kind = CaseRow if path == run.cases_csv else FailureRow
         names = [item.name for item in fields(kind)]
@@ -126,6 +130,13 @@ def read_predictions(path: Path) -> list[PredictionRow]:
                 hint="give the predictions.csv of a run, or the run folder",
             ) from error
     return rows
+
+
+def _without_names(failure: FailureRow, case: CaseRow | None) -> FailureRow:
+    if case is None:
+        return failure
+    reason, hint = (without_local_names(text, case) for text in (failure.reason, failure.hint))
+    return replace(failure, reason=reason, hint=hint)
 
 
 def _prediction_cells(row: PredictionRow) -> dict[str, object]:

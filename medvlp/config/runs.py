@@ -7,6 +7,7 @@ reads the tables.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "RunRecord",
     "TaskRecord",
     "about",
+    "without_local_names",
     "write_run_record",
 ]
 
@@ -238,6 +240,20 @@ class RunRecord:
     intended_use: Literal["research only"] = field(
         default="research only", metadata=about("What the run may be used for.")
     )
+
+
+def without_local_names(text: str, case: CaseRow) -> str:
+    """Put the case id where a message names the file of the case, by its path or by its name.
+
+    Case ids may be pseudonyms; only ``cases.csv`` may tell what is behind one.
+
+    Args:
+        text: A message about the case.
+        case: The case.
+    """
+    names = [case.path, Path(case.path).name]
+    pattern = "|".join(re.escape(name) for name in names if name)
+    return re.sub(pattern, lambda _: case.case_id, text) if pattern else text
 
 
 def write_run_record(folder: Path, record: RunRecord) -> Path:

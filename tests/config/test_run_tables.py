@@ -192,3 +192,19 @@ def test_read_predictions__names_the_row_and_the_value(tmp_path: Path, edit, mes
     with pytest.raises(MedvlpError, match=message) as caught:
         read_predictions(path)
     assert caught.value.code == "MV1102"
+
+
+def test_failures__name_no_local_file(tmp_path: Path) -> None:
+    failure = FailureRow(
+        case_id="p1",
+        stage="open",
+        code="MV1201",
+        reason="/d/Smith.svs is cut",
+        hint="copy Smith.svs",
+    )
+    write_run_tables(
+        tmp_path, [], [failure], [CaseRow(case_id="p1", case_key="p1", path="/d/Smith.svs")]
+    )
+    with (tmp_path / "failures.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["reason"], line["hint"]) == ("p1 is cut", "copy p1")

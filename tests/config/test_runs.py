@@ -4,11 +4,13 @@ from pathlib import Path
 import pytest
 
 from medvlp.config.runs import (
+    CaseRow,
     ModelRecord,
     PredictionRow,
     RunFolder,
     RunRecord,
     TaskRecord,
+    without_local_names,
     write_run_record,
 )
 
@@ -98,3 +100,23 @@ def test_write_run_record__states_the_intended_use(tmp_path: Path) -> None:
     assert document["intended_use"] == "research only"
     assert document["tasks"][0]["prompts"] == {"CCRCC": ["clear cell", "\u00e9"]}
     assert document["models"][0]["weights_sha256"] == "ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/data/Smith.svs: no mpp", "p1: no mpp"),
+        ("Smith.svs has no mpp; see Smith.svs", "p1 has no mpp; see p1"),
+        ("tile 3 did not decode", "tile 3 did not decode"),
+    ],
+)
+def test_without_local_names__puts_the_case_id_there(text: str, expected: str) -> None:
+    case = CaseRow(case_id="p1", case_key="p1", path="/data/Smith.svs")
+    assert without_local_names(text, case) == expected
+
+
+def test_without_local_names__repeats_no_folder_of_the_case_id() -> None:
+    case = CaseRow(case_id="sub/a.svs", case_key="sub_a", path="/data/sub/a.svs")
+    assert without_local_names("/data/sub/a.svs is cut", case) == "sub/a.svs is cut"
+    empty = CaseRow(case_id="x", case_key="x", path="")
+    assert without_local_names("plain", empty) == "plain"
