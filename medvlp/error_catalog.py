@@ -63,11 +63,10 @@ CATALOG: dict[str, Explanation] = {
         "again: what is done is kept.",
     ),
     "MV1102": Explanation(
-        "a table is not valid",
-        "A CSV file is not UTF-8, has no header line, repeats a column, or has a row with more or "
-        "fewer cells than the header.",
-        "Save the table as UTF-8 CSV with one header line; put cells that hold the separator into "
-        "quotes.",
+        "no case was found",
+        "The input folder, file or manifest holds no slide, scan or image that can be told by its "
+        "content.",
+        "Check the path. `medvlp inspect FILE` says what a single file is taken for.",
     ),
     "MV1103": Explanation(
         "a file is where a folder should be",
@@ -93,6 +92,13 @@ CATALOG: dict[str, Explanation] = {
         "often a network drive that went away. The run stops; nothing half-written has a final "
         "name.",
         "Check the drive and start the same command again: what is done is kept.",
+    ),
+    "MV1107": Explanation(
+        "a table is not valid",
+        "A CSV file is not UTF-8, has no header line, repeats a column, or has a row with more or "
+        "fewer cells than the header.",
+        "Save the table as UTF-8 CSV with one header line; put cells that hold the separator into "
+        "quotes.",
     ),
     "MV1401": Explanation(
         "no such model",

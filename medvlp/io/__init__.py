@@ -10,6 +10,7 @@ from medvlp.io.hashing import content_sha256, json_sha256
 from medvlp.io.publish import (
     AlreadyPublishedError,
     check_output_folder,
+    full_disk_errors,
     output_errors,
     publish_file,
     publish_folder,
@@ -21,6 +22,7 @@ __all__ = [
     "case_keys",
     "check_output_folder",
     "content_sha256",
+    "full_disk_errors",
     "is_safe_key",
     "json_sha256",
     "output_errors",

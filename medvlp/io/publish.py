@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyPublishedError",
     "check_output_folder",
-    "is_full",
+    "full_disk_errors",
     "output_errors",
     "publish_file",
     "publish_folder",
 ]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_WRITE_ONLY = (*_FULL, errno.EROFS)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
@@ -67,7 +68,7 @@ def publish_file(path: Path | str, *, replace: bool = True) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporaries.remove_stale(path.parent.absolute())
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        with _full_disk_errors(path):
+        with full_disk_errors(path):
             yield temporary
         with output_errors(path):
             _flush(temporary)
@@ -106,7 +107,7 @@ def publish_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]
             path.parent.mkdir(parents=True, exist_ok=True)
             temporaries.remove_stale(path.parent.absolute())
             temporary.mkdir()
-        with _full_disk_errors(path):
+        with full_disk_errors(path):
             yield temporary
         with output_errors(path):
             _flush_tree(temporary)
@@ -160,18 +161,34 @@ def output_errors(path: Path) -> Iterator[None]:
         raise _output_error(path, error) from error
 
 
-def is_full(error: BaseException) -> bool:
-    """Tell whether an error says that the disk or the user's quota is full.
+@contextmanager
+def full_disk_errors(path: Path) -> Iterator[None]:
+    """Turn only those errors of the block that must be about an output into one clear error.
 
-    Libraries that write through C, such as HDF5, hide the number of the error in a text.
+    A full disk, a used-up quota and a read-only drive can stop writing only, whoever reports them:
+    libraries that write through C, such as HDF5, hide the number of the error in a text. Any other
+    error of the block may be about an input, and passes.
 
     Args:
-        error: Any error.
+        path: The output that the block writes.
+
+    Raises:
+        OutputError: MV1104 (read-only drive) or MV1105 (full).
     """
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return True
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = _write_failure(error)
+        if number is None:
+            raise
+        raise _output_error(path, OSError(number, os.strerror(number))) from error
+
+
+def _write_failure(error: OSError | RuntimeError) -> int | None:
+    if isinstance(error, OSError) and error.errno in _WRITE_ONLY:
+        return error.errno
     text = str(error)
-    return any(os.strerror(number) in text for number in _FULL)
+    return next((number for number in _WRITE_ONLY if os.strerror(number) in text), None)
 
 
 def _output_error(path: Path, error: OSError) -> OutputError | UsageError:
@@ -183,7 +200,7 @@ def _output_error(path: Path, error: OSError) -> OutputError | UsageError:
             expected="a path whose parents are folders or do not exist yet",
             hint="choose another output folder, or move what is in the way",
         )
-    if is_full(error):
+    if error.errno in _FULL:
         return OutputError(
             "MV1105",
             f"{path} cannot be written, because the disk or your quota is full ({said})",
@@ -201,17 +218,6 @@ def _output_error(path: Path, error: OSError) -> OutputError | UsageError:
         f"{path} cannot be written ({said})",
         hint="check the disk or the network drive, then start again: what is done is kept",
     )
-
-
-@contextmanager
-def _full_disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if not is_full(error):
-            raise
-        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        raise _output_error(path, full) from error
 
 
 def _link_first(temporary: Path, path: Path) -> None:

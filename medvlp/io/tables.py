@@ -108,7 +108,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         One dictionary per row, header name to text.
 
     Raises:
-        MedvlpError: MV1101 where the file cannot be read; MV1102 where it is not UTF-8, has no
+        MedvlpError: MV1101 where the file cannot be read; MV1107 where it is not UTF-8, has no
             header, repeats a column, or has a row with more or fewer cells than the header.
     """
     try:
@@ -150,7 +150,7 @@ def _checked_rows(path: Path, reader: Reader) -> Iterator[dict[str, str]]:
 
 def _bad_table(path: Path, what: str, hint: str) -> MedvlpError:
     return MedvlpError(
-        "MV1102",
+        "MV1107",
         f"{path}: {what}",
         expected="a UTF-8 table whose first line names the columns",
         hint=hint,
