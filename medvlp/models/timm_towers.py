@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import timm
 import torch
@@ -111,7 +111,8 @@ def load_timm_encoder(name: str, spec: str, *, device: str, precision: str) -> I
         tower = build_random_tower(architecture, {})
     elif Path(pretrained).suffix:
         tower = build_random_tower(architecture, {})
-        load_weights_into(tower, read_safetensors(Path(pretrained)), name)
+        weights = _without_classifier(tower, read_safetensors(Path(pretrained)))
+        load_weights_into(tower, weights, name)
     else:
         tower = _load_tagged(architecture, pretrained)
     return _encoder(name, tower, not pretrained, device, precision)
@@ -124,9 +125,7 @@ def load_timm_folder(name: str, folder: Path, *, device: str, precision: str) ->
         ModelError: If the folder cannot be loaded (MV1409).
     """
     try:
-        tower = with_local_seed(
-            lambda: timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-        )
+        tower = _load_strictly(f"local-dir:{folder}")
     except _LOAD_ERRORS as error:
         raise ModelError(
             "MV1409",
@@ -134,6 +133,28 @@ def load_timm_folder(name: str, folder: Path, *, device: str, precision: str) ->
             expected="config.json with 'architecture', and matching weights",
         ) from error
     return _encoder(name, tower, False, device, precision)
+
+
+def _load_strictly(name: str) -> torch.nn.Module:
+    """Load trained weights with their own classifier, then take the classifier off.
+
+    Asked for a model without classifier at once, timm would leave out of its check any other weight
+    that the file lacks, and keep it random.
+    """
+    tower: Any = with_local_seed(lambda: timm.create_model(name, pretrained=True))
+    if tower.num_classes:
+        tower.reset_classifier(0)
+    return cast("torch.nn.Module", tower)
+
+
+def _without_classifier(
+    tower: torch.nn.Module, weights: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Leave out the weights of the classifier that timm's full model has and the tower has not."""
+    settings: Any = tower.pretrained_cfg
+    names = settings.get("classifier") or ()
+    prefixes = tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names))
+    return {key: value for key, value in weights.items() if not key.startswith(prefixes)}
 
 
 def _load_tagged(architecture: str, tag: str) -> torch.nn.Module:
@@ -147,7 +168,7 @@ def _load_tagged(architecture: str, tag: str) -> torch.nn.Module:
             expected=f"one of {tags}" if tags else "no tag: timm has no weights for it at all",
         )
     try:
-        return with_local_seed(lambda: timm.create_model(wanted, pretrained=True, num_classes=0))
+        return _load_strictly(wanted)
     except _LOAD_ERRORS as error:
         raise ModelError(
             "MV1412",
