@@ -1,12 +1,12 @@
 """Files: publish them whole or not at all, hash them, name them, write and read tables.
 
 ``publish`` gives a file or a folder its final name only when it is complete; ``tables`` writes
-JSON, CSV and Parquet through it; ``hashing`` names a content; ``case_keys`` turns the user's names
+JSON, CSV and Parquet through it; ``hashing`` names a content; ``names`` turns the user's names
 of cases into names that are safe in every file system.
 """
 
-from medvlp.io.case_keys import case_keys, is_safe_key
 from medvlp.io.hashing import content_sha256, json_sha256
+from medvlp.io.names import case_keys, is_safe_key
 from medvlp.io.publish import (
     AlreadyPublishedError,
     check_output_folder,
