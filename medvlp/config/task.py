@@ -20,7 +20,7 @@ from medvlp.config.task_records import (
     PromptSettings,
     PromptSource,
     SlideScale,
-    TaskRecord,
+    TaskFields,
 )
 from medvlp.config.task_rules import check_task
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-class Task(TaskRecord):
+class Task(TaskFields):
     """A zero-shot task, as in ``TASK.yaml``, whose settings go together."""
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ __all__ = [
     "PromptSettings",
     "PromptSource",
     "SlideScale",
-    "TaskRecord",
+    "TaskFields",
 ]
 
 PLACEHOLDER = "{}"
@@ -149,7 +149,7 @@ class PromptSettings(StrictModel):
         return value
 
 
-class TaskRecord(StrictModel):
+class TaskFields(StrictModel):
     """The keys of a task, each valid in itself."""
 
     name: Annotated[

@@ -8,7 +8,7 @@ from medvlp.config.strict import rule_error
 from medvlp.errors import nearest_name
 
 if TYPE_CHECKING:
-    from medvlp.config.task_records import TaskRecord
+    from medvlp.config.task_records import TaskFields
 
 __all__ = ["HEADS_BY_MODALITY", "check_task"]
 
@@ -21,7 +21,7 @@ _RATIO_HEADS = ("detection-ratio", "segmentation")
 _ONE_CLASS_HEADS = ("present-absent", "multi-label")
 
 
-def check_task(task: TaskRecord) -> None:
+def check_task(task: TaskFields) -> None:
     """Raise the first broken rule of a task whose single values are valid."""
     _check_class_names(task)
     _check_names(task)
@@ -34,7 +34,7 @@ def check_task(task: TaskRecord) -> None:
     _check_effect(task)
 
 
-def _check_class_names(task: TaskRecord) -> None:
+def _check_class_names(task: TaskFields) -> None:
     seen: dict[str, str] = {}
     for name in task.classes:
         twin = seen.setdefault(_fold(name), name)
@@ -44,7 +44,7 @@ def _check_class_names(task: TaskRecord) -> None:
             )
 
 
-def _check_names(task: TaskRecord) -> None:
+def _check_names(task: TaskFields) -> None:
     """Every class has names, and no name stands for two things."""
     owners: dict[str, str] = {}
     for name, spec in task.classes.items():
@@ -66,7 +66,7 @@ def _check_names(task: TaskRecord) -> None:
             owners[_fold(words)] = name
 
 
-def _check_templates(task: TaskRecord) -> None:
+def _check_templates(task: TaskFields) -> None:
     if not task.templates and not _uses_prompt_file(task):
         raise rule_error(
             "MV1504",
@@ -87,7 +87,7 @@ def _check_templates(task: TaskRecord) -> None:
         raise rule_error("MV1507", "a template is given twice", at="templates")
 
 
-def _check_named_classes(task: TaskRecord) -> None:
+def _check_named_classes(task: TaskFields) -> None:
     for key, name in (("normal", task.normal), ("positive", task.positive)):
         if name is not None and name not in task.classes:
             raise rule_error(
@@ -102,7 +102,7 @@ def _check_named_classes(task: TaskRecord) -> None:
         )
 
 
-def _check_heads(task: TaskRecord) -> None:
+def _check_heads(task: TaskFields) -> None:
     if len(set(task.heads)) < len(task.heads):
         raise rule_error("MV1507", "a head is given twice", at="head")
     fitting = HEADS_BY_MODALITY[task.modality]
@@ -139,7 +139,7 @@ def _check_heads(task: TaskRecord) -> None:
                 )
 
 
-def _check_subtypes(task: TaskRecord) -> None:
+def _check_subtypes(task: TaskFields) -> None:
     if task.normal is None:
         raise rule_error(
             "MV1503",
@@ -157,7 +157,7 @@ def _check_subtypes(task: TaskRecord) -> None:
         )
 
 
-def _check_positive_class(task: TaskRecord) -> None:
+def _check_positive_class(task: TaskFields) -> None:
     wanting = [head for head in _RATIO_HEADS if head in task.heads]
     if wanting and task.positive is None:
         raise rule_error(
@@ -175,7 +175,7 @@ def _check_positive_class(task: TaskRecord) -> None:
         )
 
 
-def _check_scale(task: TaskRecord) -> None:
+def _check_scale(task: TaskFields) -> None:
     kind = {"SlideScale": "slide", "CtScale": "ct"}.get(type(task.scale).__name__)
     if task.modality == "radiograph" and kind is not None:
         raise rule_error("MV1505", "radiographs have no scale", hint="remove the key", at="scale")
@@ -190,7 +190,7 @@ def _check_scale(task: TaskRecord) -> None:
         )
 
 
-def _check_top_j(task: TaskRecord) -> None:
+def _check_top_j(task: TaskFields) -> None:
     for index, j in enumerate(task.top_j):
         if j < 1:
             raise rule_error(
@@ -200,7 +200,7 @@ def _check_top_j(task: TaskRecord) -> None:
         raise rule_error("MV1507", "a number is given twice", at="top_j")
 
 
-def _check_effect(task: TaskRecord) -> None:
+def _check_effect(task: TaskFields) -> None:
     """Refuse settings that no part of the task would look at; roles of classes stay allowed."""
     used_by = {
         "threshold": (task.threshold != 0.5, (*_RATIO_HEADS, *_ONE_CLASS_HEADS)),
@@ -230,7 +230,7 @@ def _check_effect(task: TaskRecord) -> None:
         )
 
 
-def _uses_prompt_file(task: TaskRecord) -> bool:
+def _uses_prompt_file(task: TaskFields) -> bool:
     return getattr(task.prompts.ensemble, "file", None) is not None
 
 

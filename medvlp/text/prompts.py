@@ -41,6 +41,10 @@ class PromptSet:
         """Return the prompts of a class, ``[name][template]``."""
         return expand_prompts(self.names[class_name], self.templates)
 
+    def listed(self, class_name: str) -> tuple[str, ...]:
+        """Return the prompts of a class in one row, names first."""
+        return tuple(prompt for row in self.expand(class_name) for prompt in row)
+
 
 def fill_template(template: str, name: str) -> str:
     """Put a name into a template.

@@ -1,0 +1,138 @@
+"""What each head makes of the tiles of a slide; one function per rule, chosen by name.
+
+Letters: C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medvlp.zeroshot.pooling import detection_ratio, pool_mean, pool_top_j, subtype_ratio
+from medvlp.zeroshot.tiles import softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from medvlp.config.task import Task
+
+__all__ = ["Finding", "TileScores", "apply_heads"]
+
+
+@dataclass(frozen=True)
+class TileScores:
+    """Scores of the tiles that count, shape ``(n_used, C)`` each."""
+
+    cosines: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    logit_scale: float
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one head found."""
+
+    prediction: str
+    probabilities: dict[str, float]
+    scores: dict[str, float]
+    rule: str
+
+
+def apply_heads(tiles: TileScores, task: Task) -> tuple[Finding, dict[str, float]]:
+    """Apply all heads of a task.
+
+    Args:
+        tiles: Scores of at least one tile.
+        task: The task; its modality is ``slide``.
+
+    Returns:
+        What the first head found, and the named scores of all heads; top-j scores are among them
+        whenever the task lists ``top_j``.
+    """
+    findings = [_HEADS[head](tiles, task, head) for head in task.heads]
+    scores = {name: value for finding in findings for name, value in finding.scores.items()}
+    if task.top_j:
+        scores |= _top_j_scores(tiles, task)
+    return findings[0], scores
+
+
+def _judge_ratio(tiles: TileScores, task: Task, head: str) -> Finding:
+    """Positive where more than ``min_ratio`` of the tiles are; heads of one positive class."""
+    positive = str(task.positive)
+    others = [name for name in tiles.class_names if name != positive]
+    negative = task.normal if task.normal is not None else others[0]
+    ratio = detection_ratio(
+        tiles.probabilities[:, tiles.class_names.index(positive)], task.threshold
+    )
+    return Finding(
+        prediction=positive if ratio > task.min_ratio else negative,
+        probabilities={positive: ratio, negative: 1 - ratio},
+        scores={head: ratio},
+        rule=f"{positive} if more than {task.min_ratio:g} of the tiles have a probability above "
+        f"{task.threshold:g}",
+    )
+
+
+def _judge_subtype(tiles: TileScores, task: Task, head: str) -> Finding:
+    names = tiles.class_names
+    found = subtype_ratio(tiles.probabilities, names.index(str(task.normal)))
+    shares = dict(zip(names, found.counted_shares.tolist(), strict=True))
+    shares.pop(str(task.normal))
+    return Finding(
+        prediction=names[found.label],
+        probabilities=shares,
+        scores=_by_class(head, names, found.fractions),
+        rule=found.rule,
+    )
+
+
+def _judge_top_j(tiles: TileScores, task: Task, head: str) -> Finding:
+    j = task.top_j[0]
+    counted = min(j, len(tiles.cosines))
+    rule = f"highest {task.aggregate} of the {counted} best tiles"
+    pooled = pool_top_j(tiles.cosines, j)
+    return _pooled_finding(tiles, pooled, _top_j_scores(tiles, task), rule)
+
+
+def _top_j_scores(tiles: TileScores, task: Task) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for j in task.top_j:
+        pooled = pool_top_j(tiles.cosines, j, task.aggregate)
+        scores |= _by_class(f"top-{j}", tiles.class_names, pooled)
+    return scores
+
+
+def _judge_mean(tiles: TileScores, task: Task, head: str) -> Finding:
+    pooled = pool_mean(tiles.cosines)
+    scores = _by_class(head, tiles.class_names, pooled)
+    return _pooled_finding(tiles, pooled, scores, "highest mean of all tiles")
+
+
+def _pooled_finding(
+    tiles: TileScores, pooled: NDArray[np.float64], scores: dict[str, float], rule: str
+) -> Finding:
+    probabilities = softmax(tiles.logit_scale * pooled)
+    names = tiles.class_names
+    return Finding(
+        prediction=names[int(pooled.argmax())],
+        probabilities=dict(zip(names, probabilities.tolist(), strict=True)),
+        scores=scores,
+        rule=rule,
+    )
+
+
+def _by_class(head: str, names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:
+    return {f"{head}_{name}": float(value) for name, value in zip(names, values, strict=True)}
+
+
+_HEADS: dict[str, Callable[[TileScores, Task, str], Finding]] = {
+    "detection-ratio": _judge_ratio,
+    "segmentation": _judge_ratio,
+    "subtype-ratio": _judge_subtype,
+    "top-j": _judge_top_j,
+    "mean": _judge_mean,
+}

@@ -1,0 +1,204 @@
+"""Judge a slide: tile features and a text classifier in, a verdict of the task's heads out.
+
+What the numbers are: ``probabilities`` are shares of tiles for the ratio heads and a softmax of
+pooled cosines for the pooling heads. None of them is a calibrated probability of disease.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medvlp.config.task import SlideScale
+from medvlp.errors import FeatureError
+from medvlp.zeroshot.findings import TileScores, apply_heads
+from medvlp.zeroshot.pooling import (
+    SubtypeRatio,
+    detection_ratio,
+    label_tiles,
+    pool_mean,
+    pool_top_j,
+    subtype_ratio,
+)
+from medvlp.zeroshot.screening import screen_prompt_sets
+from medvlp.zeroshot.tiles import (
+    first_occurrences,
+    smooth_neighbours,
+    smooth_overlaps,
+    softmax,
+    tile_cosines,
+    tile_probabilities,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from medvlp.config.task import Task
+    from medvlp.zeroshot.classifier import TextClassifier
+
+__all__ = [
+    "SlideVerdict",
+    "SubtypeRatio",
+    "detection_ratio",
+    "first_occurrences",
+    "judge_slide",
+    "label_tiles",
+    "pool_mean",
+    "pool_top_j",
+    "smooth_neighbours",
+    "smooth_overlaps",
+    "softmax",
+    "subtype_ratio",
+    "tile_cosines",
+    "tile_probabilities",
+]
+
+_NORM_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class SlideVerdict:
+    """What a task says about one slide.
+
+    Attributes:
+        prediction: Name of the chosen class.
+        confidence: ``probabilities[prediction]``; not calibrated.
+        probabilities: Class to share of tiles (ratio heads) or softmax of the pooled cosines
+            (pooling heads), for the classes that the deciding head can choose; they sum to 1.
+        scores: Named results of all heads: ``detection-ratio``, ``subtype-ratio_<class>``,
+            ``top-<j>_<class>``, ``mean_<class>``, ``segmentation``.
+        tile_probabilities: Softmax over the classes per tile, smoothed where tiles overlap, shape
+            ``(N, C)``, float32, rows as the features; classes in the order of the task.
+        rule: How the prediction came about, in words.
+        n_used: Number of tiles that counted; a position that occurs twice counts once.
+    """
+
+    prediction: str
+    confidence: float
+    probabilities: Mapping[str, float]
+    scores: Mapping[str, float]
+    tile_probabilities: NDArray[np.float32]
+    rule: str
+    n_used: int
+
+
+def judge_slide(
+    features: ArrayLike,
+    coords: ArrayLike | None,
+    step_px0: float | tuple[float, float],
+    classifier: TextClassifier,
+    task: Task,
+    *,
+    normalize: bool = False,
+) -> SlideVerdict:
+    """Judge a slide by the heads of a task; the first head decides, all of them give scores.
+
+    Args:
+        features: Projected, unit-length image embeddings of the tiles, shape ``(N, D)``, N > 0.
+        coords: Tile positions, shape ``(N, 2)``, order (x, y), level-0 pixels, integers; None if
+            they are unknown, which only tasks without overlap allow.
+        step_px0: Distance between neighbouring tiles in level-0 pixels; one number, or (x, y).
+        classifier: The text classifier of this task.
+        task: The task; its modality is ``slide``.
+        normalize: Whether features of another length than 1 are brought to unit length; by default
+            they are refused, since they are a sign of unprojected features.
+
+    Raises:
+        FeatureError: MV1511 for another width than the classifier's, MV1512 for values that are not
+            finite, MV1513 for features that are not of unit length.
+        ValueError: If there are no tiles, shapes do not fit, or task and classifier do not belong
+            together.
+    """
+    _check_task(task, classifier)
+    rows = _check_features(features, classifier.weights.shape[0], normalize=normalize)
+    weights = classifier.weights
+    if classifier.candidates is not None:
+        weights = screen_prompt_sets(rows, classifier.candidates)
+    cosines = tile_cosines(rows, weights)
+    probabilities = softmax(classifier.logit_scale * cosines)
+    counted = _counted_rows(coords, len(rows), has_overlap=_has_overlap(task))
+    if coords is not None and _has_overlap(task):
+        probabilities = smooth_overlaps(probabilities, coords, step_px0)
+    first, scores = apply_heads(
+        TileScores(
+            cosines=cosines[counted],
+            probabilities=probabilities[counted],
+            logit_scale=classifier.logit_scale,
+            class_names=classifier.class_names,
+        ),
+        task,
+    )
+    return SlideVerdict(
+        prediction=first.prediction,
+        confidence=first.probabilities[first.prediction],
+        probabilities=first.probabilities,
+        scores=scores,
+        tile_probabilities=probabilities.astype(np.float32),
+        rule=f"{task.heads[0]}: {first.rule}",
+        n_used=len(counted),
+    )
+
+
+def _check_task(task: Task, classifier: TextClassifier) -> None:
+    if task.modality != "slide":
+        raise ValueError(f"task {task.name} judges modality {task.modality!r}, not slides")
+    if task.class_names != classifier.class_names:
+        raise ValueError(
+            f"classifier has classes {classifier.class_names}, task {task.name} has "
+            f"{task.class_names}"
+        )
+
+
+def _has_overlap(task: Task) -> bool:
+    return isinstance(task.scale, SlideScale) and task.scale.overlap > 0
+
+
+def _counted_rows(
+    coords: ArrayLike | None, num_tiles: int, *, has_overlap: bool
+) -> NDArray[np.int64]:
+    """Return the rows that count: the first of every position, or all where it is unknown."""
+    if coords is None:
+        if has_overlap:
+            raise ValueError("coords are needed, because the tiles of this task overlap")
+        return np.arange(num_tiles)
+    positions = np.asarray(coords)
+    if len(positions) != num_tiles:
+        raise ValueError(f"there are {num_tiles} features but {len(positions)} coords")
+    return first_occurrences(positions)
+
+
+def _check_features(features: ArrayLike, width: int, *, normalize: bool) -> NDArray[np.float32]:
+    rows = np.asarray(features)
+    if rows.ndim != 2 or len(rows) == 0:
+        raise ValueError(f"expected features of at least one tile, got shape {rows.shape}")
+    if rows.shape[1] != width:
+        raise FeatureError(
+            "MV1511",
+            f"features have {rows.shape[1]} numbers per tile, the text classifier {width}",
+            expected="features projected into the space shared with text, of the same model",
+            hint="embed the slide with the model that is used for zero-shot",
+        )
+    norms = np.linalg.norm(rows.astype(np.float32, copy=False), axis=1)
+    broken = ~np.isfinite(norms)
+    if broken.any():
+        raise FeatureError(
+            "MV1512",
+            f"features of {int(broken.sum())} of {len(rows)} tiles are not finite, first in row "
+            f"{int(broken.argmax())}",
+            expected="finite numbers",
+            hint="embed the slide again and check the weights of the model",
+        )
+    off = norms == 0 if normalize else np.abs(norms - 1) > _NORM_TOLERANCE
+    if off.any():
+        raise FeatureError(
+            "MV1513",
+            f"features of {int(off.sum())} of {len(rows)} tiles are not of unit length, the first "
+            f"has length {norms[int(off.argmax())]:.4g}",
+            expected="projected features of length 1",
+            hint="embed the slide with projected, normalised features",
+        )
+    return rows
