@@ -80,9 +80,7 @@ class ItemLease:
         """
         try:
             with output_errors(self._path):
-                self._lease.acquire(blocking=False)
-        except Timeout:
-            return False
+                return self._acquire_now()
         except LeaseSettingsMismatch as error:
             raise UsageError(
                 "MV1606",
@@ -90,6 +88,12 @@ class ItemLease:
                 expected="the same lease settings in all processes that share a folder",
                 hint="use the same version and settings everywhere, or wait for the other run",
             ) from error
+
+    def _acquire_now(self) -> bool:
+        try:
+            self._lease.acquire(blocking=False)
+        except Timeout:
+            return False
         return True
 
     def release(self) -> None:
