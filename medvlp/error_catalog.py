@@ -100,6 +100,115 @@ CATALOG: dict[str, Explanation] = {
         "Save the table as UTF-8 CSV with one header line; put cells that hold the separator into "
         "quotes.",
     ),
+    "MV1201": Explanation(
+        "the file cannot be opened as a slide",
+        "No decoder knows the format of the file, or it uses a compression that the decoder lacks. "
+        "Plain pictures, strip TIFFs and fluorescence files are not whole-slide images.",
+        "Convert the file to a tiled pyramidal TIFF, for example with 'vips tiffsave IN OUT.tif "
+        "--tile --pyramid --compression jpeg', and state its scale with --slide-mpp.",
+    ),
+    "MV1202": Explanation(
+        "the slide file is empty, cut off or a placeholder",
+        "The file has no bytes, ends before its own directory, or holds the short text that Git "
+        "LFS puts in place of a large file. A copy or download was not finished.",
+        "Copy or download the file again; for a Git LFS pointer run 'git lfs pull'.",
+    ),
+    "MV1203": Explanation(
+        "the slide does not state its scale",
+        "Tiles are cut in micrometres, and the metadata of this slide does not say how large a "
+        "pixel is. The scale is never guessed, because a wrong one gives wrong results silently.",
+        "State the micrometres per level-0 pixel with --slide-mpp, or for each slide in the "
+        "manifest column slide_mpp. About 0.25 is usual for 40x scanners and 0.5 for 20x.",
+    ),
+    "MV1204": Explanation(
+        "the stated scale of the slide cannot be true",
+        "The micrometres per pixel are outside what slide scanners produce (0.05 to 20), often "
+        "because a placeholder such as 72 dots per inch was stored.",
+        "State the true micrometres per pixel with --slide-mpp or the manifest column slide_mpp.",
+    ),
+    "MV1205": Explanation(
+        "the slide is coarser than the tiles that are wanted",
+        "Even the finest level of the slide has fewer pixels per micrometre than asked for. "
+        "Enlarging would add pixels but no detail, and a model would see blur.",
+        "Use a model and task of a coarser scale (--mpp), or allow upsampling if you accept that.",
+    ),
+    "MV1206": Explanation(
+        "a region of the slide does not decode",
+        "The compressed data of this place are damaged. A single such tile is listed as failed; a "
+        "whole slide fails only if too much of it is damaged.",
+        "Copy the file again if it should be whole.",
+    ),
+    "MV1207": Explanation(
+        "the slide was removed or changed while it was read",
+        "The file at the end of reading is not the one that was opened. What was read so far is "
+        "not kept, because it may come from two different files.",
+        "Keep slides in place while they are read, then run again; finished slides are not "
+        "repeated.",
+    ),
+    "MV1208": Explanation(
+        "the slide file is not there or cannot be read",
+        "The path names no file, names a folder, or you may not read it.",
+        "Check the path and the permissions; for slides of several files name the main file.",
+    ),
+    "MV1209": Explanation(
+        "one tile would need too many source pixels",
+        "The tile is large in micrometres and the slide has no coarse level, so that every single "
+        "tile would be read from very many pixels.",
+        "Ask for a finer scale or smaller tiles, or convert the slide to a pyramid.",
+    ),
+    "MV1301": Explanation(
+        "the feature file cannot be read",
+        "The path names no file, or you may not read it.",
+        "Check the path and the permissions, or embed the slide again.",
+    ),
+    "MV1302": Explanation(
+        "the features were made by another encoder",
+        "Features of different encoders, or of other weights of the same encoder, cannot be "
+        "compared. The file names the encoder and the hash of its weights.",
+        "Use the model that made the features, or embed the slides again.",
+    ),
+    "MV1303": Explanation(
+        "the features were made at another scale or tiling",
+        "The micrometres per pixel, the tile size or the overlap differ from what is asked for.",
+        "Embed the slides again at the wanted scale, or use a task of the scale of the features.",
+    ),
+    "MV1304": Explanation(
+        "the features cannot be compared with text",
+        "They come from before the projection into the space that images and text share, so their "
+        "similarity to a prompt means nothing.",
+        "Embed the slides again with an image-text model, which projects by itself.",
+    ),
+    "MV1305": Explanation(
+        "the slide has changed since its features were made",
+        "The hash of the slide's bytes differs from the one in the feature file.",
+        "Embed the slide again.",
+    ),
+    "MV1310": Explanation(
+        "the file is no tile feature file, or is damaged",
+        "It is not HDF5, is HDF5 of another tool, or its bytes have changed since it was written.",
+        "Embed the slide again; bring in files of other tools with 'medvlp import'.",
+    ),
+    "MV1311": Explanation(
+        "the feature file points outside itself",
+        "HDF5 files can take data from other files by links, external storage or virtual datasets, "
+        "or ask for filters that load foreign code. A feature file needs none of that.",
+        "Do not use the file; if you trust its source, copy its data into one plain file.",
+    ),
+    "MV1312": Explanation(
+        "the feature file claims more data than it can hold",
+        "The shape of a dataset asks for more memory than the file has bytes (or than the cap).",
+        "Do not use the file: it is damaged, or made to exhaust memory.",
+    ),
+    "MV1313": Explanation(
+        "features are not finite numbers",
+        "At least one feature is NaN or infinite, which would spread to every result.",
+        "Check the encoder's weights, and embed the slide again with --precision fp32.",
+    ),
+    "MV1314": Explanation(
+        "a part of the feature file is missing or of the wrong kind",
+        "A dataset or attribute is absent, or its shape, type or version is not the one expected.",
+        "Embed the slide again, or read the file with the version of medvlp that wrote it.",
+    ),
     "MV1401": Explanation(
         "no such model",
         "The name is neither a model folder on this machine nor a name that a known library or "

@@ -1,23 +1,22 @@
-"""Look at one slide before encoding it: scale, tissue and tile plan, in one pass of a worker process."""
+"""Look at one slide before encoding it: scale, tissue and tile plan, in one worker process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medvlp.io import content_sha256
+from medvlp.io import content_sha256, json_sha256
 from medvlp.slides.reader import open_slide
 from medvlp.slides.tiling import TilePlan, TilingConfig, plan_tiles
-from medvlp.slides.tissue import TissueConfig, TissueMask, find_tissue
+from medvlp.slides.tissue import TissueConfig, TissueMask, find_slide_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from medvlp.slides.overview import Overview
 
-__all__ = ["SlideSurvey", "survey_slide"]
+__all__ = ["SlideSurvey", "slide_content_sha256", "survey_slide"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,9 @@ class SlideSurvey:
         vendor: Scanner format as the reader names it.
         size_px0: (width, height) in level-0 pixels.
         mpp_xy: Micrometres per level-0 pixel, (x, y).
-        thumbnail: Overview, shape ``(H, W, 3)``, uint8.
-        thumbnail_px0: Level-0 pixels per thumbnail pixel, (x, y).
-        tissue: Mask in the frame of the thumbnail.
+        mpp_source: Where that scale was learnt.
+        overview: The slide at low resolution.
+        tissue: Mask in the frame of the overview.
         plan: Tiles to read, level-0 coordinates.
     """
 
@@ -41,8 +40,8 @@ class SlideSurvey:
     vendor: str
     size_px0: tuple[int, int]
     mpp_xy: tuple[float, float]
-    thumbnail: NDArray[np.uint8]
-    thumbnail_px0: tuple[float, float]
+    mpp_source: str
+    overview: Overview
     tissue: TissueMask
     plan: TilePlan
 
@@ -59,7 +58,8 @@ def survey_slide(
     Args:
         path: The slide.
         companions: Further files of the same slide, part of its content hash.
-        slide_mpp: Micrometres per level-0 pixel given by the user, or None.
+        slide_mpp: Micrometres per level-0 pixel given by the user, used where the slide's
+            metadata states none, or None.
         tiling: Scale, size, overlap and least tissue of the tiles.
         tissue: Settings of the tissue finder.
 
@@ -69,28 +69,31 @@ def survey_slide(
     Raises:
         SlideError: If the slide cannot be opened, has no scale, or is coarser than asked.
     """
-    content = content_sha256([path, *companions])
-    with open_slide(path, slide_mpp=slide_mpp) as reader:
-        longest_um = max(
-            side * mpp for side, mpp in zip(reader.size_px0, reader.mpp_xy, strict=True)
-        )
-        thumbnail = reader.read_thumbnail(
-            max(tissue.smallest_thumbnail_px, round(longest_um / tissue.thumbnail_mpp))
-        )
-        height, width = thumbnail.shape[:2]
-        px0 = (reader.size_px0[0] / width, reader.size_px0[1] / height)
-        mask = find_tissue(
-            thumbnail, (reader.mpp_xy[0] * px0[0], reader.mpp_xy[1] * px0[1]), tissue
-        )
-        plan = plan_tiles(reader, mask, tiling)
+    content = slide_content_sha256(path, companions)
+    with open_slide(path, fallback_mpp=slide_mpp) as reader:
+        scale = reader.scale
+        overview, mask = find_slide_tissue(reader, tissue)
         return SlideSurvey(
             content_sha256=content,
             reader_id=reader.reader_id,
             vendor=reader.vendor,
             size_px0=reader.size_px0,
-            mpp_xy=reader.mpp_xy,
-            thumbnail=thumbnail,
-            thumbnail_px0=px0,
+            mpp_xy=scale.mpp_xy,
+            mpp_source=scale.source,
+            overview=overview,
             tissue=mask,
-            plan=plan,
+            plan=plan_tiles(reader, mask, tiling),
         )
+
+
+def slide_content_sha256(path: Path, companions: Sequence[Path]) -> str:
+    """Hash the bytes of a slide and of the further files that belong to it.
+
+    Args:
+        path: Main file.
+        companions: Further files that discovery found (levels of a DICOM slide).
+    """
+    own = content_sha256(path)
+    if not companions:
+        return own
+    return json_sha256([own, *sorted(content_sha256(part) for part in companions)])
