@@ -7,7 +7,7 @@ a stain is multiplied with. Lengths are micrometres (``_um``) or pixels (``_px``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Borders", "NucleusKind", "StainField", "draw_nuclei", "find_borders"]
 
+_Number = TypeVar("_Number", np.float32, np.int32)
 _ANGLES = 16
 _VARIANTS = 6
 
@@ -84,7 +85,9 @@ def find_borders(
     points: NDArray[np.float32],
     side_px: int,
     reach_px: float,
-    warp: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    warp: tuple[NDArray[np.float32], NDArray[np.float32]],
+    *,
+    coarse: int = 1,
 ) -> Borders:
     """Divide a square that wraps around among points: a Voronoi diagram with distances.
 
@@ -93,37 +96,57 @@ def find_borders(
         side_px: Side S of the square.
         reach_px: Points farther than this from a pixel are not looked at; give twice the spacing.
         warp: Displacements (x, y), each ``(S, S)`` in pixels, that bend the borders.
+        coarse: Work on every n-th pixel and interpolate; for cells many pixels wide. Divides S.
 
     Returns:
         Distances and owners; where no point is within reach, the distance is the reach.
     """
+    if coarse > 1:
+        small = find_borders(
+            points / np.float32(coarse),
+            side_px // coarse,
+            reach_px / coarse,
+            (_shrink(warp[0], coarse), _shrink(warp[1], coarse)),
+        )
+        return Borders(
+            _enlarge(small.nearest_px, coarse, 1) * coarse,
+            _enlarge(small.edge_px, coarse, 1) * coarse,
+            _enlarge(small.owner, coarse, 0),
+        )
     half = int(np.ceil(reach_px))
     pad = 2 * half + 1
     size = side_px + 2 * pad
     axis = np.arange(-pad, side_px + pad, dtype=np.float32) + np.float32(0.5)
-    first = np.full((size, size), np.float32(reach_px) ** 2)
+    first = np.full((size, size), reach_px**2, dtype=np.float32)
     second = first.copy()
     owner = np.zeros((size, size), dtype=np.int32)
-    bend = None
-    if warp is not None:
-        wrapped = np.arange(-pad, side_px + pad) % side_px
-        bend = (warp[0][np.ix_(wrapped, wrapped)], warp[1][np.ix_(wrapped, wrapped)])
+    wrapped = np.arange(-pad, side_px + pad) % side_px
+    bend_x, bend_y = (field[np.ix_(wrapped, wrapped)] for field in warp)
     copies, index = wrap_points(points, side_px, half)
     for (x, y), original in zip(copies.tolist(), index.tolist(), strict=True):
         left, top = int(x) + pad - half, int(y) + pad - half
         box = (slice(top, top + 2 * half + 1), slice(left, left + 2 * half + 1))
-        dx = axis[None, box[1]] - np.float32(x)
-        dy = axis[box[0], None] - np.float32(y)
-        if bend is not None:
-            dx, dy = dx + bend[0][box], dy + bend[1][box]
+        dx = bend_x[box] + (axis[None, box[1]] - np.float32(x))
+        dy = bend_y[box] + (axis[box[0], None] - np.float32(y))
         square = dx * dx + dy * dy
         near, far = first[box], second[box]
         np.minimum(far, np.maximum(near, square), out=far)
         owner[box][square < near] = original
         np.minimum(near, square, out=near)
     inner = (slice(pad, pad + side_px), slice(pad, pad + side_px))
-    nearest = np.sqrt(first[inner])
-    return Borders(nearest, (np.sqrt(second[inner]) - nearest) / 2, owner[inner])
+    nearest, next_nearest = np.sqrt(first[inner]), np.sqrt(second[inner])
+    edge = np.asarray((next_nearest - nearest) / 2, dtype=np.float32)
+    return Borders(np.asarray(nearest, dtype=np.float32), edge, owner[inner])
+
+
+def _shrink(displacement: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    return np.asarray(displacement[::factor, ::factor] / factor, dtype=np.float32)
+
+
+def _enlarge(field: NDArray[_Number], factor: int, order: int) -> NDArray[_Number]:
+    """Interpolate a field that wraps around to ``factor`` times its side."""
+    large = ndimage.zoom(field, factor, order=order, mode="grid-wrap", grid_mode=True)
+    return np.asarray(large, dtype=field.dtype)
 
 
 def _build_stamps(
@@ -179,7 +202,8 @@ def draw_nuclei(
         field: The field to draw on.
         points: Centres ``(N, 2)`` as (x, y) in pixels.
         kind: What the nuclei look like.
-        angle_rad: Direction of each long axis from the x axis towards y, ``(N,)``; random when absent.
+        angle_rad: Direction of each long axis from the x axis towards y, ``(N,)``; random when
+            absent.
     """
     if len(points) == 0:
         return

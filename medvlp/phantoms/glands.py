@@ -1,7 +1,8 @@
-"""Textures with lumens: papillae, malignant glands and normal tubules, as two stains on a wrap-around square.
+"""Textures with lumens: papillae, malignant glands and normal tubules, as two stains.
 
-An epithelium is described by its depth: micrometres from its base, positive towards the lumen. Nuclei
-are placed at chosen depths and turned with the slope of the depth.
+An epithelium is described by its depth: micrometres from its base, positive towards the lumen
+(papillae: from their surface, positive towards the core). Nuclei are placed at chosen depths and
+turned with the slope of the depth. Arguments are those of ``tissues``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _line_nuclei(
     spacing_um: float,
     depths_um: tuple[float, float],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Place points in a band of depths, no two nearer than about the spacing; return with angles."""
+    """Place points in a band of depths, about a spacing apart; return them with their angles."""
     side = depth.um.shape[0]
     spots = jittered_points(rng, side, 0.5 * spacing_um / mpp, 0.5)
     here = sample_field(depth.um, spots)
@@ -64,19 +65,21 @@ def _line_nuclei(
 
 def _ramp(values: NDArray[np.float32], width: float) -> NDArray[np.float32]:
     """Return 0 below zero and 1 above, with a linear step of a given width around zero."""
-    return np.clip(values / np.float32(width) + np.float32(0.5), 0, 1)
+    ramp = np.clip(values / np.float32(width) + np.float32(0.5), 0, 1)
+    return np.asarray(ramp, dtype=np.float32)
 
 
 def draw_papillary(rng: np.random.Generator, side_px: int, mpp: float, size: float) -> StainField:
     """Draw papillae: thin cores with vessels, one row of cells around each, white space between."""
     shape = (side_px, side_px)
-    wave = periodic_noise(rng, shape, 105 * size / mpp, bandwidth=0.3)
-    wave += 0.28 * periodic_noise(rng, shape, 42 * size / mpp)
+    openness = float(rng.normal(0.25, 0.08))
+    wave = periodic_noise(rng, shape, 58 * size / mpp, stretch=(1.6, 1.0), bandwidth=0.3)
+    wave += 0.25 * periodic_noise(rng, shape, 34 * size / mpp)
     grad = np.hypot(
         np.roll(wave, -1, 1) - np.roll(wave, 1, 1), np.roll(wave, -1, 0) - np.roll(wave, 1, 0)
     )
     slope = ndimage.gaussian_filter(grad / 2, 4 / mpp, mode="wrap")
-    from_lumen_um = np.clip((wave + 0.12) / np.maximum(slope, 1e-4) * mpp, -60, 60)
+    from_lumen_um = np.clip((wave + openness) / np.maximum(slope, 1e-4) * mpp, -60, 60)
     depth = _depth_of(from_lumen_um.astype(np.float32), 1.5 / mpp)
     cells = _ramp(depth.um, 0.8)
     core = _ramp(depth.um - 11.5 * size, 2.0)
@@ -88,19 +91,19 @@ def draw_papillary(rng: np.random.Generator, side_px: int, mpp: float, size: flo
         + cells * (0.42 + 0.05 * grain) * (1 - core)
         + core * (0.34 + 0.07 * fibre + 0.1 * foam)
     )
-    hema = 0.01 + cells * (0.17 + 0.04 * grain) * (1 - core) + 0.06 * core
+    hema = 0.01 + cells * (0.24 + 0.05 * grain) * (1 - core) + 0.1 * core
     field = StainField(np.maximum(hema, 0), np.maximum(eosin, 0.005), mpp)
-    kind = NucleusKind(length_um=7.6 * size, width_um=6.2 * size, darkness=1.35, nucleolus=0.25)
-    spots, angle = _line_nuclei(rng, depth, mpp, 7.4 * size, (4.6, 6.6))
+    kind = NucleusKind(length_um=8.4 * size, width_um=6.4 * size, darkness=1.45, nucleolus=0.25)
+    spots, angle = _line_nuclei(rng, depth, mpp, 6.6 * size, (4.6, 6.8))
     draw_nuclei(rng, field, spots, kind, angle)
-    inner = jittered_points(rng, side_px, 17 / mpp, 0.5)
+    inner = jittered_points(rng, side_px, 13 / mpp, 0.5)
     inner = inner[sample_field(depth.um, inner) > 15]
     draw_nuclei(rng, field, inner, SPINDLE)
     return field
 
 
 def draw_glandular(rng: np.random.Generator, side_px: int, mpp: float, size: float) -> StainField:
-    """Draw irregular glands of tall cells with long crowded nuclei and wide lumens, in pink stroma."""
+    """Draw irregular glands of tall cells with long crowded nuclei, in pink stroma."""
     shape = (side_px, side_px)
     spacing = 92 * size / mpp
     glands = find_borders(
@@ -108,9 +111,10 @@ def draw_glandular(rng: np.random.Generator, side_px: int, mpp: float, size: flo
         side_px,
         1.7 * spacing,
         warp_of(rng, side_px, 55 * size / mpp, 7 * size / mpp),
+        coarse=4,
     )
-    gap = 7 + 4 * periodic_noise(rng, shape, 130 / mpp)
-    round_off = (50 * size - glands.nearest_px * mpp) * 0.9
+    gap = 5.5 + 3 * periodic_noise(rng, shape, 130 / mpp)
+    round_off = (53 * size - glands.nearest_px * mpp) * 0.9
     depth = _depth_of(
         np.minimum(glands.edge_px * mpp - gap, round_off).astype(np.float32), 1.5 / mpp
     )
@@ -150,7 +154,7 @@ def draw_normal(rng: np.random.Generator, side_px: int, mpp: float, size: float)
     spacing = 50 * size / mpp
     centres = jittered_points(rng, side_px, spacing, 0.13)
     tubules = find_borders(
-        centres, side_px, 1.6 * spacing, warp_of(rng, side_px, 45 / mpp, 2.2 / mpp)
+        centres, side_px, 1.6 * spacing, warp_of(rng, side_px, 45 / mpp, 2.2 / mpp), coarse=2
     )
     depth = _depth_of((tubules.edge_px * mpp - 1.6).astype(np.float32), 1.2 / mpp)
     thick = rng.normal(14.5, 1.8, len(centres)).astype(np.float32)[tubules.owner] * size

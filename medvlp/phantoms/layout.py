@@ -1,4 +1,4 @@
-"""Where the tissues of a slide lie: pieces, fat, tumour, stroma, and the lobules that carry a texture.
+"""Where the tissues of a slide lie: pieces, fat, tumour, stroma, and lobules of one texture each.
 
 Everything here is a map whose pixel is about 8 micrometres, so that a layout does not depend on the
 slide's scale. Maps are (row, col); lengths are micrometres unless named otherwise.
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from medvlp.phantoms.classes import CLASSES, find_class
-from medvlp.phantoms.noise import periodic_noise
+from medvlp.phantoms.noise import map_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,26 +45,18 @@ class Layout:
     um_per_px: float
 
 
-def _noise(
-    rng: np.random.Generator, shape: tuple[int, int], wavelength_px: float
-) -> NDArray[np.float32]:
-    """Draw noise whose wavelength fits into the map, which it need not wrap around."""
-    size = (_fast(shape[0] + int(wavelength_px)), _fast(shape[1] + int(wavelength_px)))
-    return periodic_noise(rng, size, max(wavelength_px, 2.5))[: shape[0], : shape[1]]
-
-
-def _fast(length: int) -> int:
-    return int(-(-max(length, 32) // 32) * 32)
-
-
 def _draw_pieces(
     rng: np.random.Generator, shape: tuple[int, int], n_pieces: int
 ) -> NDArray[np.float32]:
-    """Return how deep inside a piece each pixel lies: 0 at outlines, up to about 1, negative outside."""
+    """Return how deep inside a piece pixels lie: 0 at outlines, below 0 outside, at most 1."""
     rows, cols = shape
     row, col = np.mgrid[0:rows, 0:cols].astype(np.float32)
     wide = cols >= rows
     slot = (max(rows, cols) / n_pieces, float(min(rows, cols)))
+    size = 0.38 * min(slot)
+    bumps = 0.1 * np.tanh(map_noise(rng, shape, 1.1 * size)) + 0.02
+    bumps += 0.05 * np.tanh(map_noise(rng, shape, 0.35 * size))
+    bumps += 0.018 * map_noise(rng, shape, 0.1 * size)
     depth = np.full(shape, -1.0, dtype=np.float32)
     for piece in range(n_pieces):
         along = (piece + 0.5 + rng.uniform(-0.05, 0.05)) * slot[0]
@@ -72,13 +64,10 @@ def _draw_pieces(
         radii = rng.uniform(0.34, 0.42, 2) * slot
         (x, y), (rx, ry) = ((along, across), radii) if wide else ((across, along), radii[::-1])
         turn = rng.uniform(-0.4, 0.4) if n_pieces == 1 else rng.uniform(-0.15, 0.15)
-        dx, dy = col - x, row - y
-        u = (dx * np.cos(turn) + dy * np.sin(turn)) / rx
-        v = (dy * np.cos(turn) - dx * np.sin(turn)) / ry
-        size = float(min(rx, ry))
-        bumps = 0.13 * _noise(rng, shape, 1.1 * size) + 0.06 * _noise(rng, shape, 0.35 * size)
-        bumps += 0.02 * _noise(rng, shape, 0.1 * size)
-        here = (1 - np.hypot(u, v) + np.clip(bumps, -0.35, 0.16)).astype(np.float32)
+        dx, dy = col - np.float32(x), row - np.float32(y)
+        u = (dx * np.float32(np.cos(turn)) + dy * np.float32(np.sin(turn))) / np.float32(rx)
+        v = (dy * np.float32(np.cos(turn)) - dx * np.float32(np.sin(turn))) / np.float32(ry)
+        here = (1 - np.hypot(u, v) + bumps).astype(np.float32)
         inside, count = ndimage.label(here > 0)
         if count > 1:
             largest = 1 + int(np.argmax(np.bincount(inside.ravel())[1:]))
@@ -111,21 +100,21 @@ def _draw_tumor(
     row, col = np.mgrid[0 : depth.shape[0], 0 : depth.shape[1]].astype(np.float32)
     reach = np.sqrt(where.sum() / np.pi)
     away = np.hypot(row - row0, col - col0) / reach
-    score = -away + 0.2 * _noise(rng, depth.shape, 0.8 * reach)
-    score += 0.05 * _noise(rng, depth.shape, 300.0 / um_per_px)
+    score = -away + 0.2 * map_noise(rng, depth.shape, 0.8 * reach)
+    score += 0.05 * map_noise(rng, depth.shape, 300.0 / um_per_px)
     return _top_share(score.astype(np.float32), where, share)
 
 
 def _draw_lobules(
     rng: np.random.Generator, shape: tuple[int, int], um_per_px: float
 ) -> tuple[NDArray[np.int32], int, NDArray[np.float32]]:
-    """Divide a map into lobules; return indices, their number, and the distance to the seams (um)."""
+    """Divide a map into lobules; return indices, their number, and the distance to seams in um."""
     pitch = LOBULE_UM / um_per_px
     row, col = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     bend = 0.16 * pitch
-    y = (row + bend * _noise(rng, shape, 0.9 * pitch)) / pitch + 1
+    y = (row + bend * map_noise(rng, shape, 0.9 * pitch)) / pitch + 1
     band = np.floor(y)
-    x = (col + bend * _noise(rng, shape, 0.9 * pitch)) / pitch + 1 + 0.5 * (band % 2)
+    x = (col + bend * map_noise(rng, shape, 0.9 * pitch)) / pitch + 1 + 0.5 * (band % 2)
     line = np.floor(x)
     band, line = np.maximum(band, 0), np.maximum(line, 0)
     n_lines = int(line.max()) + 1
@@ -157,9 +146,10 @@ def draw_layout(
     tissue = depth > 0
     code = {item.key: np.uint8(item.code) for item in CLASSES}
     labels = np.where(tissue, code["normal"], code["glass"]).astype(np.uint8)
-    fat_score = 0.5 * _noise(rng, shape, 0.3 * min(shape)) - 2.2 * depth
+    fat_score = 0.5 * map_noise(rng, shape, 0.3 * min(shape)) - 2.2 * depth
     fat = _top_share(fat_score.astype(np.float32), tissue, _FAT_SHARE)
-    strands = np.abs(_noise(rng, shape, 700.0 / um_per_px)) < 0.09
+    width = 0.1 * map_noise(rng, shape, 450.0 / um_per_px)
+    strands = np.abs(map_noise(rng, shape, 800.0 / um_per_px)) < width
     labels[tissue & strands] = code["stroma"]
     lobules, n_lobules, seam_um = _draw_lobules(rng, shape, um_per_px)
     if find_class(diagnosis).is_tumor:
@@ -167,8 +157,8 @@ def draw_layout(
         near = ndimage.uniform_filter(tumor.astype(np.float32), max(3, round(190.0 / um_per_px)))
         capsule = tissue & (near > 0.25) & ~tumor
         labels[capsule] = code["stroma"]
-        width_um = 20.0 + 14.0 * _noise(rng, shape, 500.0 / um_per_px)
+        width_um = 20.0 + 14.0 * map_noise(rng, shape, 500.0 / um_per_px)
         labels[tumor] = np.where(seam_um < width_um, code["stroma"], code[diagnosis])[tumor]
     labels[fat] = code["fat"]
-    thickness = 1 + 0.05 * _noise(rng, shape, 2500.0 / um_per_px).clip(-2, 2)
+    thickness = 1 + 0.05 * map_noise(rng, shape, 2500.0 / um_per_px).clip(-2, 2)
     return Layout(labels, lobules, n_lobules, thickness.astype(np.float32), um_per_px)

@@ -1,6 +1,7 @@
 """Smooth random fields and points that wrap around, the raw material of textures and outlines.
 
-Letters: S side of a square field in pixels, N number of points. Fields are (row, col), points (x, y).
+Letters: S side of a square field in pixels, N number of points. Fields are (row, col), points are
+(x, y).
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from scipy.spatial import cKDTree
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["jittered_points", "periodic_noise", "sample_field", "thin_points", "wrap_points"]
+__all__ = [
+    "jittered_points",
+    "map_noise",
+    "periodic_noise",
+    "sample_field",
+    "thin_points",
+    "wrap_points",
+]
 
 
 def periodic_noise(
@@ -47,6 +55,24 @@ def periodic_noise(
     field = fft.irfft2(spectrum, s=shape).astype(np.float32)
     spread = float(field.std())
     return np.asarray(field / spread if spread > 0 else field, dtype=np.float32)
+
+
+def map_noise(
+    rng: np.random.Generator, shape: tuple[int, int], wavelength_px: float
+) -> NDArray[np.float32]:
+    """Draw noise for a map that does not wrap around, however long the waves.
+
+    Args:
+        rng: Source of randomness.
+        shape: ``(rows, cols)``.
+        wavelength_px: Dominant wavelength, in pixels; at least 2.5 are taken.
+
+    Returns:
+        Field of shape ``shape``, float32, mean about 0, standard deviation about 1.
+    """
+    wavelength_px = max(wavelength_px, 2.5)
+    rows, cols = (-(-(side + int(wavelength_px)) // 32) * 32 for side in shape)
+    return periodic_noise(rng, (rows, cols), wavelength_px)[: shape[0], : shape[1]]
 
 
 def jittered_points(
@@ -84,7 +110,8 @@ def wrap_points(
         margin_px: How far beyond the square copies are wanted, in pixels.
 
     Returns:
-        Points ``(M, 2)`` in ``[-margin, S + margin)``, and the index of each one's original, ``(M,)``.
+        Points ``(M, 2)`` in ``[-margin, S + margin)``, and the index of each one's original,
+        ``(M,)`` int64, ascending.
     """
     shifts = np.array([(x, y) for y in (0, -1, 1) for x in (0, -1, 1)], dtype=np.float32) * side_px
     copies = (points[None, :, :] + shifts[:, None, :]).reshape(-1, 2)
@@ -109,7 +136,7 @@ def sample_field(field: NDArray[np.float32], points: NDArray[np.float32]) -> NDA
     """
     x = np.floor(points[:, 0]).astype(np.int64) % field.shape[1]
     y = np.floor(points[:, 1]).astype(np.int64) % field.shape[0]
-    return field[y, x]
+    return np.asarray(field[y, x], dtype=np.float32)
 
 
 def thin_points(points: NDArray[np.float32], side_px: int, distance_px: float) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Write a slide as a tiled JPEG TIFF pyramid from a function that paints tiles, in bounded memory."""
+"""Write a slide as a tiled JPEG TIFF pyramid while it is painted, in bounded memory."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _reduce(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows = rgb.reshape(height // 4, 4, width * 3).sum(axis=1, dtype=np.uint16)
     cells = rows.reshape(height // 4, width // 4, 4, 3)
     total = cells[:, :, 0] + cells[:, :, 1] + cells[:, :, 2] + cells[:, :, 3]
-    return ((total + np.uint16(8)) >> 4).astype(np.uint8)
+    return np.asarray((total + np.uint16(8)) >> 4, dtype=np.uint8)
 
 
 class _Encoder:
@@ -159,7 +159,7 @@ def write_pyramid(path: Path, painter: TilePainter, settings: PyramidSettings) -
     quarters: list[bytes] = []
     side = _TILE_PX // 4
     small = np.full(
-        (-(-height // _BLOCK_PX) * side // 1, -(-width // _BLOCK_PX) * side, 3), 240, np.uint8
+        (-(-height // _BLOCK_PX) * side, -(-width // _BLOCK_PX) * side, 3), 240, np.uint8
     )
 
     def level_0(pool: ThreadPoolExecutor) -> Iterator[bytes]:

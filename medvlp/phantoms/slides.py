@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,14 +11,13 @@ import numpy as np
 from medvlp.errors import PhantomError, nearest_name
 from medvlp.io import publish_file
 from medvlp.phantoms.artefacts import draw_artefacts
-from medvlp.phantoms.captions import describe_slide
-from medvlp.phantoms.classes import CLASSES, DIAGNOSES, find_class
-from medvlp.phantoms.glands import draw_glandular, draw_normal, draw_papillary
+from medvlp.phantoms.classes import CLASSES, DIAGNOSES, GLASS, find_class
 from medvlp.phantoms.layout import Layout, draw_layout
 from medvlp.phantoms.pyramid import PyramidSettings, write_pyramid
-from medvlp.phantoms.render import SlidePainter, TextureBank
-from medvlp.phantoms.stains import Staining, colour_field, draw_staining
-from medvlp.phantoms.tissues import draw_clear_cell, draw_fat, draw_small_cell, draw_stroma
+from medvlp.phantoms.render import REACH_PX, SlidePainter
+from medvlp.phantoms.reports import caption_regions, write_report
+from medvlp.phantoms.stains import draw_staining
+from medvlp.phantoms.textures import TextureBank, paint_texture
 from medvlp.phantoms.truth import PhantomSlideTruth, load_truth, save_truth
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PhantomSlideSpec", "PhantomSlideTruth", "load_truth", "write_phantom_slide"]
 
-_DRAW = {
-    "clear-cell": draw_clear_cell,
-    "papillary": draw_papillary,
-    "small-cell": draw_small_cell,
-    "glandular": draw_glandular,
-    "normal": draw_normal,
-    "stroma": draw_stroma,
-    "fat": draw_fat,
-}
 _MAP_UM = 8.0
 _SMALLEST_PX = 512
 _LARGEST_PX = 200_000
@@ -71,7 +62,7 @@ class PhantomSlideSpec:
     pen_marks: int = 1
     folds: int = 1
     blurred_areas: int = 1
-    dust: int = 20
+    dust: int = 8
     header: Literal["generic", "aperio"] = "generic"
     has_mpp: bool = True
     quality: int = 80
@@ -108,7 +99,7 @@ class PhantomSlideSpec:
 
     @property
     def px0_per_px(self) -> int:
-        """Level-0 pixels per map pixel: the power of two for which it is nearest to 8 micrometres."""
+        """Level-0 pixels per map pixel: the power of two that comes nearest to 8 micrometres."""
         return int(2 ** np.clip(round(float(np.log2(_MAP_UM / self.mpp))), 1, 7))
 
 
@@ -117,40 +108,31 @@ def _rng(spec: PhantomSlideSpec, stream: int) -> np.random.Generator:
 
 
 def _texture_px(spec: PhantomSlideSpec) -> int:
-    """Side of the texture fields: large enough not to look repeated, small enough for small slides."""
+    """Side of the textures: large enough not to look repeated, small enough for small slides."""
     wanted_um = float(np.clip(0.2 * min(spec.size_px) * spec.mpp, 320, 768))
     return int(np.clip(round(wanted_um / spec.mpp / 32) * 32, 256, 2048))
 
 
-def _build_bank(spec: PhantomSlideSpec, layout: Layout, staining: Staining) -> TextureBank:
-    side = _texture_px(spec)
-    glass = np.empty((side, side, 3), dtype=np.float32)
-    glass[:] = staining.glass
-    glass += _rng(spec, 90).standard_normal((side, side, 1), dtype=np.float32)
-    fields: dict[int, list[NDArray[np.uint8]]] = {0: [np.clip(glass, 0, 255).astype(np.uint8)]}
-    for code in np.unique(layout.labels).tolist():
-        if code == 0:
-            continue
-        rng = _rng(spec, 100 + code)
-        size = float(np.clip(rng.normal(1.0, 0.07), 0.85, 1.2))
-        field = _DRAW[CLASSES[code].key](rng, side, spec.mpp, size)
-        fields[code] = [colour_field(rng, field, staining)]
-    return TextureBank(fields)
+def _build_bank(spec: PhantomSlideSpec, labels: NDArray[np.uint8]) -> TextureBank:
+    staining = draw_staining(_rng(spec, 3))
+    codes = sorted({GLASS.code, *np.unique(labels).tolist()})
+
+    def paint(code: int) -> NDArray[np.uint8]:
+        key = CLASSES[code].key
+        return paint_texture(_rng(spec, 100 + code), key, _texture_px(spec), spec.mpp, staining)
+
+    with ThreadPoolExecutor(spec.threads) as pool:
+        return TextureBank(dict(zip(codes, pool.map(paint, codes), strict=True)), REACH_PX)
 
 
 def _build_truth(
     spec: PhantomSlideSpec, layout: Layout, artefact_bits: NDArray[np.uint8]
 ) -> PhantomSlideTruth:
-    labels = layout.labels
-    fat, glass = find_class("fat").code, find_class("glass").code
-    solid = int(((labels != glass) & (labels != fat)).sum())
-    tumor = (
-        int((labels == find_class(spec.diagnosis).code).sum()) if spec.diagnosis != "normal" else 0
-    )
-    share = tumor / max(solid, 1)
-    captions, report = describe_slide(
-        labels, artefact_bits, spec.diagnosis, share, _rng(spec, 7), layout.um_per_px
-    )
+    labels, wanted = layout.labels, find_class(spec.diagnosis)
+    solid = np.count_nonzero((labels != GLASS.code) & (labels != find_class("fat").code))
+    tumor = np.count_nonzero(labels == wanted.code) if wanted.is_tumor else 0
+    share = float(tumor) / max(float(solid), 1.0)
+    rng = _rng(spec, 7)
     return PhantomSlideTruth(
         labels=labels,
         artefacts=artefact_bits,
@@ -160,23 +142,31 @@ def _build_truth(
         seed=spec.seed,
         diagnosis=spec.diagnosis,
         tumor_share=share,
-        captions=captions,
-        report=report,
+        captions=caption_regions(rng, labels),
+        report=write_report(
+            rng,
+            labels,
+            artefact_bits,
+            diagnosis=spec.diagnosis,
+            tumor_share=share,
+            um_per_px=layout.um_per_px,
+        ),
     )
 
 
 def _description(spec: PhantomSlideSpec) -> str:
     if spec.header == "generic":
         return ""
-    width, height = spec.size_px
-    power = f"|AppMag = {10 / spec.mpp:g}|MPP = {spec.mpp:g}" if spec.has_mpp else ""
-    return f"Aperio Image Library phantom\r\n{width}x{height} (256x256) JPEG/RGB Q={spec.quality}{power}"
+    size = "x".join(map(str, spec.size_px))
+    scale = f"|AppMag = {10 / spec.mpp:g}|MPP = {spec.mpp:g}" if spec.has_mpp else ""
+    return f"Aperio Image Library phantom\r\n{size} (256x256) JPEG/RGB Q={spec.quality}{scale}"
 
 
 def write_phantom_slide(path: Path, spec: PhantomSlideSpec) -> PhantomSlideTruth:
     """Write a slide and, beside it, its truth.
 
-    The file is a tiled JPEG TIFF with levels 1, 1/4 and 1/16. It appears under its name only when whole.
+    The file is a tiled JPEG TIFF with levels 1, 1/4 and 1/16. It appears under its name only when
+    it is whole, after its truth.
 
     Args:
         path: Where to write, ``<name>.tif`` (or ``.svs`` for the Aperio header). The truth goes to
@@ -201,14 +191,14 @@ def write_phantom_slide(path: Path, spec: PhantomSlideSpec) -> PhantomSlideTruth
     artefacts = draw_artefacts(
         _rng(spec, 2),
         layout.labels > 0,
-        um_per_px,
-        step,
+        um_per_px=um_per_px,
+        px0_per_px=step,
         pen_marks=spec.pen_marks,
         folds=spec.folds,
         blurred_areas=spec.blurred_areas,
         dust=spec.dust,
     )
-    bank = _build_bank(spec, layout, draw_staining(_rng(spec, 3)))
+    bank = _build_bank(spec, layout.labels)
     painter = SlidePainter(
         layout, artefacts, bank, px0_per_px=step, mpp=spec.mpp, rng=_rng(spec, 4)
     )

@@ -1,7 +1,8 @@
-"""Textures without lumens: clear cells, small cells, stroma and fat, as two stains on a wrap-around square.
+"""Textures without lumens: clear cells, small cells, stroma and fat, as two stains.
 
-Each function draws one field of ``side_px`` pixels at ``mpp``; all lengths are physical, so a texture
-looks alike at every scale. ``size`` multiplies cells and architecture (about 1, varied from slide to slide).
+Each ``draw_`` function draws one square of ``side_px`` pixels that wraps around, at ``mpp``.
+Lengths are physical, so a texture looks alike at every scale; ``size`` multiplies cells and
+architecture (about 1, it varies from slide to slide).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def fibres(
 
 
 def draw_clear_cell(rng: np.random.Generator, side_px: int, mpp: float, size: float) -> StainField:
-    """Draw nests of polygonal cells with empty cytoplasm and thin membranes, in a net of capillaries."""
+    """Draw nests of polygonal, empty cells with thin membranes, in a net of capillaries."""
     shape = (side_px, side_px)
     spacing = 15.5 * size / mpp
     centres = jittered_points(rng, side_px, spacing, 0.24)
@@ -68,21 +69,23 @@ def draw_clear_cell(rng: np.random.Generator, side_px: int, mpp: float, size: fl
         side_px,
         135 * size / mpp,
         warp_of(rng, side_px, 45 / mpp, 8 / mpp),
+        coarse=4,
     )
     edge_um, nest_um = cells.edge_px * mpp, nests.edge_px * mpp
     flocks = periodic_noise(rng, shape, 3.5 / mpp)
     filled = rng.gamma(1.2, 0.08, len(centres)).astype(np.float32)[cells.owner]
-    eosin = 0.07 + filled * (1 + 0.4 * flocks) + 0.45 * np.exp(-((edge_um / 0.75) ** 2))
-    wall = np.exp(-((nest_um / (1.7 + 0.6 * periodic_noise(rng, shape, 60 / mpp))) ** 2))
-    eosin = np.maximum(eosin, 0.62 * wall)
-    hema = 0.08 + 0.05 * flocks + 0.12 * wall
+    skin = np.exp(-((edge_um / 0.8) ** 2))
+    eosin = 0.07 + filled * (1 + 0.4 * flocks) + 0.6 * skin
+    wall = np.exp(-((nest_um / (2.3 + 0.7 * periodic_noise(rng, shape, 60 / mpp))) ** 2))
+    eosin = np.maximum(eosin, 0.75 * wall)
+    hema = 0.1 + 0.05 * flocks + 0.12 * wall + 0.1 * skin
     field = StainField(np.maximum(hema, 0), np.maximum(eosin, 0), mpp)
-    kind = NucleusKind(length_um=7.2 * size, width_um=6.6 * size, darkness=1.3, nucleolus=0.3)
+    kind = NucleusKind(length_um=7.6 * size, width_um=7.0 * size, darkness=1.45, nucleolus=0.3)
     shift = rng.normal(0, 1.6 / mpp, centres.shape).astype(np.float32)
     seen = rng.random(len(centres)) < 0.86
     draw_nuclei(rng, field, (centres + shift)[seen], kind)
     walls = jittered_points(rng, side_px, 9 / mpp, 0.5)
-    walls = walls[(sample_field(nest_um, walls) < 1.6) & (rng.random(len(walls)) < 0.55)]
+    walls = walls[(sample_field(nest_um, walls) < 2.2) & (rng.random(len(walls)) < 0.6)]
     draw_nuclei(rng, field, walls, SPINDLE, _along(nest_um, walls))
     return field
 
@@ -97,13 +100,13 @@ def _along(field: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[n
 def draw_small_cell(rng: np.random.Generator, side_px: int, mpp: float, size: float) -> StainField:
     """Draw sheets of crowded, moulded, dark nuclei with hardly any cytoplasm."""
     shape = (side_px, side_px)
-    spacing = 8.4 * size / mpp
+    spacing = 8.8 * size / mpp
     centres = jittered_points(rng, side_px, spacing, 0.34)
     streaks = periodic_noise(rng, shape, 110 / mpp)
     grain = periodic_noise(rng, shape, 4 / mpp)
     strand = np.exp(-((periodic_noise(rng, shape, 190 / mpp) / 0.09) ** 2))
     eosin = 0.3 + 0.06 * grain + 0.06 * streaks + 0.35 * strand
-    hema = 0.2 + 0.05 * grain
+    hema = 0.13 + 0.04 * grain
     field = StainField(np.maximum(hema, 0), np.maximum(eosin, 0.02), mpp)
     gap = sample_field(strand, centres)
     seen = rng.random(len(centres)) < 0.97 - 0.9 * gap
@@ -114,8 +117,8 @@ def draw_small_cell(rng: np.random.Generator, side_px: int, mpp: float, size: fl
         length_um=8.4 * size,
         width_um=6.4 * size,
         size_spread=0.14,
-        darkness=1.35,
-        coarseness=0.3,
+        darkness=1.05,
+        coarseness=0.34,
         rim=0.05,
         irregularity=0.1,
         eosin=0.2,
@@ -154,6 +157,7 @@ def draw_fat(rng: np.random.Generator, side_px: int, mpp: float, size: float) ->
         side_px,
         1.6 * spacing,
         warp_of(rng, side_px, 50 / mpp, 4 / mpp),
+        coarse=2,
     )
     edge_um = cells.edge_px * mpp
     width = 1.1 + 0.25 * periodic_noise(rng, shape, 30 / mpp)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from skimage import measure
 
 from medvlp.errors import PhantomError
 from medvlp.io import publish_file, write_json
@@ -16,7 +17,7 @@ from medvlp.phantoms.classes import CLASSES, find_class
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PhantomSlideTruth", "load_truth", "save_truth", "truth_paths"]
+__all__ = ["ARTEFACTS", "PhantomSlideTruth", "load_truth", "save_truth", "truth_paths"]
 
 ARTEFACTS = ("pen", "fold", "blur")
 """Names of the bits of ``PhantomSlideTruth.artefacts``: bit 0, 1, 2."""
@@ -61,16 +62,19 @@ class PhantomSlideTruth:
     def tissue_mask(self, *, with_fat: bool = True) -> NDArray[np.bool_]:
         """Return what counts as tissue, shape of ``labels``.
 
-        Tissue is everything that was cut from a patient: tumour, normal tissue, stroma, and fat unless
-        left out, with the lumens inside, folded and blurred parts and parts under ink. Glass, dust and
-        ink on glass are not tissue. A detector that may or may not find the nearly white fat is judged
-        fairly by its recall of the mask without fat and its precision against the mask with fat.
+        Tissue is everything that was cut from a patient: tumour, normal tissue, stroma, and fat
+        unless left out, with the lumens inside, folded and blurred parts, and parts under ink.
+        Glass, dust, and ink on glass are not tissue. A detector that may or may not find the
+        nearly white fat is judged fairly by its recall of the mask without fat and its precision
+        against the mask with fat.
 
         Args:
             with_fat: Whether fat counts.
         """
         tissue = self.labels != find_class("glass").code
-        return tissue if with_fat else tissue & (self.labels != find_class("fat").code)
+        if not with_fat:
+            tissue &= self.labels != find_class("fat").code
+        return np.asarray(tissue, dtype=np.bool_)
 
     def class_mask(self, key: str) -> NDArray[np.bool_]:
         """Return where one class lies, shape of ``labels``.
@@ -81,7 +85,24 @@ class PhantomSlideTruth:
         Raises:
             PhantomError: MV1901 when no class has this key.
         """
-        return self.labels == find_class(key).code
+        return np.asarray(self.labels == find_class(key).code, dtype=np.bool_)
+
+    def outlines(self, key: str) -> list[NDArray[np.float32]]:
+        """Return the closed outlines of one class's regions, holes included.
+
+        Args:
+            key: ``TissueClass.key``.
+
+        Returns:
+            One array ``(N, 2)`` of (x, y) in level-0 pixels per outline, first point = last point.
+
+        Raises:
+            PhantomError: MV1901 when no class has this key.
+        """
+        framed = np.pad(self.class_mask(key), 1).astype(np.float32)
+        find_contours: Any = measure.find_contours
+        lines = find_contours(framed, 0.5)
+        return [((line[:, ::-1] - 0.5) * self.px0_per_px).astype(np.float32) for line in lines]
 
 
 def truth_paths(slide_path: Path) -> tuple[Path, Path]:
