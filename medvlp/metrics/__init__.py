@@ -1,1 +1,49 @@
-"""Classification, retrieval and survival metrics with intervals."""
+"""Metrics of classification and segmentation, and their intervals."""
+
+from medvlp.metrics.bootstrap import Bootstrap, bootstrap_clusters, bootstrap_keep, draw_keep
+from medvlp.metrics.classification import (
+    BinaryRates,
+    accuracy,
+    balanced_accuracy,
+    binary_rates,
+    confusion,
+    f1,
+    kappa,
+)
+from medvlp.metrics.ranking import (
+    auroc,
+    auroc_macro,
+    pr_auc,
+    sensitivity_at_specificity,
+    youden_point,
+)
+from medvlp.metrics.samples import UndefinedMetricError
+from medvlp.metrics.segmentation import dice, nearest_level, paint_tiles, shrink_mask, tile_truth
+from medvlp.metrics.softmax_report import SoftmaxReport, softmax_report
+
+__all__ = [
+    "BinaryRates",
+    "Bootstrap",
+    "SoftmaxReport",
+    "UndefinedMetricError",
+    "accuracy",
+    "auroc",
+    "auroc_macro",
+    "balanced_accuracy",
+    "binary_rates",
+    "bootstrap_clusters",
+    "bootstrap_keep",
+    "confusion",
+    "dice",
+    "draw_keep",
+    "f1",
+    "kappa",
+    "nearest_level",
+    "paint_tiles",
+    "pr_auc",
+    "sensitivity_at_specificity",
+    "shrink_mask",
+    "softmax_report",
+    "tile_truth",
+    "youden_point",
+]
