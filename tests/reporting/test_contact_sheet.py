@@ -14,7 +14,10 @@ def test_top_tile_indices__are_the_highest_of_each_class() -> None:
 
 
 def test_top_tile_indices__keep_the_order_of_equal_tiles() -> None:
-    assert top_tile_indices(np.array([[0.5], [0.5], [0.9], [0.5]]), 9).tolist() == [[2, 0, 1, 3]]
+    scores = np.full((200, 1), 0.5)
+    scores[120] = 0.9
+    assert top_tile_indices(scores, 50).tolist() == [[120, *range(49)]]
+    assert top_tile_indices(scores[:3], 50).shape == (1, 3)
 
 
 def test_top_tile_indices__refuse_what_cannot_be_ordered() -> None:

@@ -1,0 +1,213 @@
+"""What the report says, as plain records: the template only lays it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from medvlp.config.runs import CaseRow, FailureRow, PredictionRow, RunRecord
+
+__all__ = [
+    "PLAIN_COLOUR",
+    "CaseContent",
+    "CaseDetails",
+    "CaseFigure",
+    "PageContent",
+    "ReportSettings",
+    "ResultContent",
+    "ScoreBar",
+    "score_bar",
+]
+
+PLAIN_COLOUR = "#6e7781"
+"""Colour of a bar whose class has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFigure:
+    """A picture of a case in the report.
+
+    Attributes:
+        path: The picture file in the folder of the case.
+        title: What it is, in a few words.
+        description: What it shows, for readers who do not see it.
+        is_wide: Whether it takes the whole width of the page (a sheet of tiles).
+    """
+
+    path: Path
+    title: str
+    description: str
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseDetails:
+    """What the report tells about a case beyond the tables.
+
+    Attributes:
+        figures: Pictures, in the order to show.
+        notes: Sentences about the case, such as the rule that decided.
+    """
+
+    figures: tuple[CaseFigure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """Limits that keep the page of a large run small enough to open.
+
+    Attributes:
+        max_illustrated_cases: How many cases have their pictures in the page: the first that have
+            any. All pictures are in the folders of the cases.
+        figure_px: Largest width of a picture in the page, in pixels.
+        wide_figure_px: The same for a picture that takes the whole width.
+        max_prompts: How many prompts of a class are listed; ``run.json`` has all.
+        max_open_cases: Up to how many cases are unfolded when the page opens.
+    """
+
+    max_illustrated_cases: int = 40
+    figure_px: int = 720
+    wide_figure_px: int = 1000
+    max_prompts: int = 60
+    max_open_cases: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreBar:
+    """A class and its share.
+
+    Attributes:
+        name: The class.
+        text: The share in figures.
+        width: The share as a length, such as ``82.0%``.
+        colour: The colour of the class on the maps.
+        is_prediction: Whether the class is the predicted one.
+    """
+
+    name: str
+    text: str
+    width: str
+    colour: str
+    is_prediction: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultContent:
+    """A prediction with what the table and the section of its case show.
+
+    Attributes:
+        row: The prediction.
+        units: What the prediction rests on: tiles, crops or images.
+        bars: The classes with the highest shares, highest first.
+        num_hidden: How many classes have no bar.
+        facts: Names and values: scores of the rules, interval, node, set.
+    """
+
+    row: PredictionRow
+    units: str
+    bars: tuple[ScoreBar, ...]
+    num_hidden: int
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def confidence_bar(self) -> ScoreBar | None:
+        """The predicted class with the confidence of the prediction, where there is one."""
+        if self.row.prediction is None or self.row.confidence is None:
+            return None
+        colours = {bar.name: bar.colour for bar in self.bars}
+        colour = colours.get(self.row.prediction, PLAIN_COLOUR)
+        return score_bar(self.row.prediction, self.row.confidence, colour)
+
+    @property
+    def runner_up(self) -> ScoreBar | None:
+        """The class with the highest share after the predicted one."""
+        return next((bar for bar in self.bars if not bar.is_prediction), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseContent:
+    """A case with all that is shown of it.
+
+    Attributes:
+        anchor: Name of its section in the page; says nothing about the case.
+        row: Names of the case.
+        results: Its predictions.
+        failures: What failed.
+        figures: Pictures and their data URIs.
+        notes: Sentences about the case.
+        is_open: Whether its section is unfolded at first.
+    """
+
+    anchor: str
+    row: CaseRow
+    results: tuple[ResultContent, ...]
+    failures: tuple[FailureRow, ...]
+    figures: tuple[tuple[CaseFigure, str], ...]
+    notes: tuple[str, ...]
+    is_open: bool
+
+    @property
+    def outcome(self) -> str:
+        """One of the outcomes that the head of the page counts."""
+        statuses = {result.row.status for result in self.results}
+        if "diagnosed" in statuses:
+            return "with a prediction"
+        if "no-tissue" in statuses:
+            return "no tissue"
+        return "failed" if self.failures else "not reached"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContent:
+    """Everything on the page.
+
+    Attributes:
+        record: What was done.
+        counts: How many cases had which outcome.
+        cases: All cases.
+        totals: How often each class was predicted, by task and model.
+        units: What is counted per case.
+        num_without_figures: How many cases have pictures that are not in the page.
+        settings: Limits of the page.
+    """
+
+    record: RunRecord
+    counts: Mapping[str, int]
+    cases: tuple[CaseContent, ...]
+    totals: tuple[tuple[str, str, tuple[ScoreBar, ...]], ...]
+    units: str
+    num_without_figures: int
+    settings: ReportSettings
+
+    @property
+    def failures(self) -> list[FailureRow]:
+        """What failed, in the order of the cases."""
+        return [failure for case in self.cases for failure in case.failures]
+
+    @property
+    def sections(self) -> list[CaseContent]:
+        """The cases with more to show than a line of a table."""
+        return [case for case in self.cases if case.figures or case.notes or case.results]
+
+
+def score_bar(name: str, share: float, colour: str, *, is_prediction: bool = False) -> ScoreBar:
+    """Make the bar of a share.
+
+    Args:
+        name: The class.
+        share: Its share, 0 to 1.
+        colour: Colour of the bar, as in a style sheet.
+        is_prediction: Whether the class is the predicted one.
+    """
+    width = f"{100 * min(max(share, 0.0), 1.0):.1f}%"
+    text = f"{share:.3f}"
+    if text == "0.000" and share > 0:
+        text = "<0.001"
+    if text == "1.000" and share < 1:
+        text = ">0.999"
+    return ScoreBar(name=name, text=text, width=width, colour=colour, is_prediction=is_prediction)

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+
+from medvlp.reporting.page_content import build_page_content
+from medvlp.reporting.page_records import PLAIN_COLOUR, PageContent, ReportSettings
+from medvlp.reporting.palette import NEUTRAL_RGB, class_colours
+from tests.reporting.report_samples import (
+    case,
+    details,
+    empty,
+    failure,
+    prediction,
+    record,
+    task,
+)
+
+
+def build(predictions=(), failures=(), cases=(), **changes) -> PageContent:
+    options = {"details": {}, "settings": ReportSettings()} | changes
+    return build_page_content(
+        options.pop("record", record()), list(predictions), list(failures), list(cases), **options
+    )
+
+
+def test_build_page_content__counts_each_case_once() -> None:
+    page = build(
+        [prediction("a"), prediction("a", task="grade"), empty("b"), empty("a2")],
+        [failure("c"), failure("c", stage="embed"), failure("a")],
+        [case(name) for name in ("a", "a2", "b", "c", "d")],
+    )
+    assert dict(page.counts) == {
+        "with a prediction": 1,
+        "no tissue": 2,
+        "failed": 1,
+        "not reached": 1,
+    }
+    assert [f.case_id for f in page.failures] == ["a", "c", "c"]
+
+
+def test_build_page_content__ranks_classes_and_hides_the_lowest() -> None:
+    classes = tuple(f"c{number}" for number in range(12))
+    shares = {name: (number + 1) / 78 for number, name in enumerate(classes)}
+    page = build(
+        [prediction("a", prediction="c11", confidence=12 / 78, probabilities=shares)],
+        cases=[case("a")],
+        record=record(tasks=(task("rcc", classes),)),
+    )
+    (result,) = page.cases[0].results
+    assert [bar.name for bar in result.bars] == [f"c{number}" for number in range(11, 3, -1)]
+    assert result.num_hidden == 4
+    assert [bar.is_prediction for bar in result.bars][:2] == [True, False]
+    assert result.runner_up.name == "c10"
+
+
+def test_build_page_content__uses_the_colours_of_the_maps() -> None:
+    page = build([prediction("a")], cases=[case("a")])
+    (result,) = page.cases[0].results
+    red, green, blue = class_colours(["CCRCC", "PRCC"])["CCRCC"]
+    assert result.confidence_bar.colour == f"#{red:02x}{green:02x}{blue:02x}"
+    colours = {bar.name: bar.colour for bar in result.bars}
+    assert colours["Normal"] == "#{:02x}{:02x}{:02x}".format(*NEUTRAL_RGB)
+
+
+def test_build_page_content__takes_classes_that_the_task_does_not_name() -> None:
+    row = prediction("a", prediction="other", probabilities={"other": 0.5})
+    page = build([row], cases=[case("a")])
+    assert page.cases[0].results[0].bars[0].colour == PLAIN_COLOUR
+    assert page.totals[0][2][0].colour == PLAIN_COLOUR
+
+
+def test_build_page_content__totals_follow_the_order_of_the_task() -> None:
+    rows = [prediction(f"{n}", prediction="PRCC" if n else "CCRCC") for n in range(4)]
+    page = build([*rows, empty("e")], cases=[case(f"{n}") for n in (*range(4), "e")])
+    ((name, model, bars),) = page.totals
+    assert (name, model) == ("rcc", "tiny")
+    assert [(bar.name, bar.text, bar.width) for bar in bars] == [
+        ("CCRCC", "1", "25.0%"),
+        ("PRCC", "3", "75.0%"),
+    ]
+
+
+def test_build_page_content__tells_interval_concept_and_set() -> None:
+    row = prediction(
+        "a", interval_low=0.25, interval_high=0.875, node="DOID:4467", prediction_set=("A", "B")
+    )
+    (result,) = build([row], cases=[case("a")]).cases[0].results
+    assert dict(result.facts) == {
+        "Rule mean": "0.625",
+        "Interval": "0.250 to 0.875",
+        "Concept": "DOID:4467",
+        "Cannot be excluded": "A, B",
+    }
+
+
+def test_build_page_content__embeds_the_first_cases_that_have_pictures(tmp_path: Path) -> None:
+    names = ["plain", "x", "y", "z"]
+    told = {name: details(tmp_path / name) for name in names[1:]}
+    page = build(
+        cases=[case(name) for name in names],
+        details=told,
+        settings=ReportSettings(max_illustrated_cases=2),
+    )
+    assert [len(content.figures) for content in page.cases] == [0, 2, 2, 0]
+    assert page.num_without_figures == 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [{"predictions": [prediction("x")]}, {"failures": [failure("x")]}],
+)
+def test_build_page_content__refuses_rows_of_unknown_cases(rows) -> None:
+    with pytest.raises(ValueError, match=r"not among the cases: \['x'\]"):
+        build(cases=[case("a")], **rows)
