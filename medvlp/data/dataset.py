@@ -1,0 +1,149 @@
+"""Pairs as samples and batches: decode, augment, choose a caption, tokenise.
+
+All randomness of a sample comes from (seed, epoch, index), so a sample is the same whichever
+process makes it. Letters: B pairs, H W image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from medvlp.data.augment import augment_tile
+from medvlp.data.batch import Batch, TextTokens
+from medvlp.data.shards import ShardReader, decode_image
+from medvlp.pixels import prepare_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from medvlp.data.augment import AugmentSettings
+    from medvlp.data.pairs import PairRow, PairsManifest
+    from medvlp.data.sampler import Draw
+    from medvlp.text.tokenizer import CaptionTokenizer
+    from medvlp.types import ImagePreprocessing
+
+__all__ = ["PairCollator", "PairSample", "PairsDataset"]
+
+_AUGMENT_STREAM, _CAPTION_STREAM = 1, 2
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """One pair, ready to be put into a batch.
+
+    Attributes:
+        row: The pair as the manifest lists it.
+        image: Pixels at the model's input size, shape ``(H, W, 3)``, uint8.
+        caption: The caption chosen this time.
+    """
+
+    row: PairRow
+    image: NDArray[np.uint8]
+    caption: str
+
+
+class PairsDataset(Dataset[PairSample]):
+    """The pairs of a split.
+
+    Args:
+        manifest: The folder of pairs.
+        split: Which part of it.
+        preprocessing: The model's input size and resampling.
+        augment: How tiles are changed; None leaves them, and takes the first caption each time.
+        seed: Seed of augmentation and of the choice of captions.
+        cache_bytes: Decoded images are kept up to this many bytes, in each process.
+    """
+
+    def __init__(
+        self,
+        manifest: PairsManifest,
+        split: str,
+        preprocessing: ImagePreprocessing,
+        *,
+        augment: AugmentSettings | None,
+        seed: int,
+        cache_bytes: int = 0,
+    ) -> None:
+        self.rows = manifest.rows(split)
+        self._reader = ShardReader(manifest.folder)
+        self._preprocessing = preprocessing
+        self._augment = augment
+        self._seed = seed
+        self._cache: dict[int, NDArray[np.uint8]] = {}
+        self._cache_left = cache_bytes
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.rows)
+
+    def __getitem__(self, draw: Draw) -> PairSample:
+        """Make one sample.
+
+        Args:
+            draw: Which pair, in which epoch.
+
+        Raises:
+            MedvlpError: If the image cannot be read or decoded (MV1702).
+        """
+        row = self.rows[draw.index]
+        image = self._image(draw.index, row)
+        caption = row.captions[0]
+        if self._augment is not None:
+            key = (self._seed, draw.epoch, draw.index)
+            image = augment_tile(
+                image, self._augment, np.random.default_rng((*key, _AUGMENT_STREAM))
+            )
+            chooser = np.random.default_rng((*key, _CAPTION_STREAM))
+            caption = row.captions[int(chooser.integers(len(row.captions)))]
+        return PairSample(row, image, caption)
+
+    def _image(self, index: int, row: PairRow) -> NDArray[np.uint8]:
+        image = self._cache.get(index)
+        if image is None:
+            rgb = decode_image(self._reader.read(row.place), row.sample_id)
+            image = prepare_image(rgb, self._preprocessing)
+            if image.nbytes <= self._cache_left:
+                self._cache[index] = image
+                self._cache_left -= image.nbytes
+        return image
+
+
+class PairCollator:
+    """Puts samples into a batch.
+
+    Args:
+        tokenizer: Turns captions into tokens.
+        max_tokens: Largest number of tokens of a caption.
+        concepts: All concepts of the data; a concept's place in it becomes its number.
+    """
+
+    def __init__(
+        self, tokenizer: CaptionTokenizer, max_tokens: int, concepts: Sequence[str]
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._concept_index = {concept: index for index, concept in enumerate(concepts)}
+
+    def __call__(self, samples: Sequence[PairSample]) -> Batch:
+        """Return the batch of some samples.
+
+        Args:
+            samples: B samples with images of one size.
+        """
+        tokens = self._tokenizer.encode([s.caption for s in samples], self._max_tokens)
+        concepts = [self._concept_index.get(next(iter(s.row.concept_ids), ""), -1) for s in samples]
+        return Batch(
+            image=torch.from_numpy(np.stack([sample.image for sample in samples])),
+            text=TextTokens(ids=torch.from_numpy(tokens.ids), mask=torch.from_numpy(tokens.mask)),
+            group_id=torch.tensor([sample.row.group_id for sample in samples]),
+            concept_id=torch.tensor(concepts),
+            sample_id=tuple(sample.row.sample_id for sample in samples),
+            weight=torch.ones(len(samples)),
+        )

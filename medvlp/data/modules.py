@@ -1,0 +1,191 @@
+"""Pairs for the trainer: who reads what, in which order, with which tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import lightning.pytorch as pl
+from pydantic import Field
+from torch.utils.data import DataLoader
+
+from medvlp.config.strict import StrictModel
+from medvlp.data.augment import AugmentSettings
+from medvlp.data.dataset import PairCollator, PairSample, PairsDataset
+from medvlp.data.pairs import read_pairs
+from medvlp.data.sampler import GlobalOrderSampler
+from medvlp.errors import UsageError
+from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
+from medvlp.types import ImagePreprocessing, Interpolation
+
+if TYPE_CHECKING:
+    from medvlp.data.pairs import PairsManifest
+
+__all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings"]
+
+TRAIN, VALIDATION = "train", "validation"
+
+
+class InputSettings(StrictModel):
+    """How images are brought to the model's input.
+
+    Attributes:
+        input_px: Side of the square model input, in pixels.
+        resize_px: Shorter side before the centre crop, in pixels; None for no crop.
+        interpolation: Resampling filter.
+        mean: Per-channel mean of pixels in [0, 1].
+        std: Per-channel standard deviation of pixels in [0, 1].
+    """
+
+    input_px: Annotated[int, Field(ge=8, le=4096)]
+    resize_px: Annotated[int, Field(ge=8, le=4096)] | None = None
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+
+    def to_preprocessing(self) -> ImagePreprocessing:
+        """Return the record that readers and encoders use."""
+        values = self.model_dump(exclude={"resize_px"})
+        return ImagePreprocessing(resize_px=self.resize_px or self.input_px, **values)
+
+
+class TokenizerSettings(StrictModel):
+    """The text tower's tokenizer.
+
+    Attributes:
+        vocab_size: Largest number of pieces of a vocabulary trained on the training captions.
+        file: A ``tokenizer.json`` to use instead.
+    """
+
+    vocab_size: Annotated[int, Field(ge=32, le=1_000_000)] = 2000
+    file: Path | None = None
+
+
+_TOKENIZER = TokenizerSettings()
+_AUGMENT = AugmentSettings()
+
+
+class PairsDataModule(pl.LightningDataModule):
+    """Loads a folder of pairs.
+
+    Args:
+        folder: The folder that ``write_pairs`` made.
+        batch_size: Number of pairs of a global batch, over all ranks.
+        inputs: How images are brought to the model's input.
+        tokenizer: The text tower's tokenizer.
+        max_tokens: Largest number of tokens of a caption.
+        augment: How tiles are changed in training.
+        seed: Seed of order, augmentation and choice of captions.
+        num_workers: Number of loader processes; 0 loads in the main process.
+        cache_gib: Decoded images are kept up to this many GiB, in each loader process.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        batch_size: int,
+        inputs: InputSettings,
+        tokenizer: TokenizerSettings = _TOKENIZER,
+        max_tokens: int = 64,
+        augment: AugmentSettings = _AUGMENT,
+        seed: int = 0,
+        num_workers: int = 0,
+        cache_gib: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.preprocessing = inputs.to_preprocessing()
+        self.max_tokens = max_tokens
+        self._folder = folder
+        self._batch_size = batch_size
+        self._tokenizer_settings = tokenizer
+        self._augment = augment
+        self._seed = seed
+        self._num_workers = num_workers
+        self._cache_bytes = int(cache_gib * 2**30)
+        self._manifest: PairsManifest | None = None
+        self._tokenizer: CaptionTokenizer | None = None
+
+    @property
+    def manifest(self) -> PairsManifest:
+        """The folder of pairs, read once.
+
+        Raises:
+            MedvlpError: If it is not one (MV1701).
+        """
+        if self._manifest is None:
+            self._manifest = read_pairs(self._folder)
+        return self._manifest
+
+    @property
+    def tokenizer(self) -> CaptionTokenizer:
+        """The tokenizer: read from the file in the settings, else trained on the training captions.
+
+        Raises:
+            MedvlpError: If there are no pairs (MV1701, MV1705) or no such file (MV1410).
+        """
+        if self._tokenizer is None:
+            settings = self._tokenizer_settings
+            if settings.file is not None:
+                self._tokenizer = CaptionTokenizer.load(settings.file)
+            else:
+                rows = self.manifest.rows(TRAIN)
+                captions = (caption for row in rows for caption in row.captions)
+                self._tokenizer = train_tokenizer(captions, settings.vocab_size)
+        return self._tokenizer
+
+    def setup(self, stage: str) -> None:
+        """Read the manifest and check that a batch can be filled.
+
+        Args:
+            stage: What the trainer is about to do.
+
+        Raises:
+            MedvlpError: If the folder cannot be used (MV1701, MV1705).
+            UsageError: If the training split is smaller than a batch (MV1002).
+        """
+        count = len(self.manifest.rows(TRAIN))
+        if count < self._batch_size:
+            raise UsageError(
+                "MV1002",
+                f"batch_size={self._batch_size} is more than the {count} training pairs of "
+                f"{self._folder}",
+                expected=f"a batch_size of at most {count}",
+            )
+
+    def train_dataloader(self) -> DataLoader[PairSample]:
+        """Return the loader of the training split."""
+        return self._loader(TRAIN, self._augment)
+
+    def val_dataloader(self) -> DataLoader[PairSample] | list[DataLoader[PairSample]]:
+        """Return the loader of the validation split; an empty list where there is none."""
+        if len(self.manifest.splits.get(VALIDATION, ())) < self._batch_size:
+            return []
+        return self._loader(VALIDATION, None)
+
+    def _loader(self, split: str, augment: AugmentSettings | None) -> DataLoader[PairSample]:
+        dataset = PairsDataset(
+            self.manifest,
+            split,
+            self.preprocessing,
+            augment=augment,
+            seed=self._seed,
+            cache_bytes=self._cache_bytes,
+        )
+        trainer = self.trainer
+        num_ranks = trainer.world_size if trainer is not None else 1
+        rank = trainer.global_rank if trainer is not None else 0
+        sampler = GlobalOrderSampler(
+            len(dataset), self._batch_size, self._seed, rank=rank, num_ranks=num_ranks
+        )
+        concepts = sorted({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
+        return DataLoader(
+            dataset,
+            batch_size=self._batch_size // num_ranks,
+            sampler=sampler,
+            drop_last=True,
+            collate_fn=PairCollator(self.tokenizer, self.max_tokens, concepts),
+            num_workers=self._num_workers,
+            persistent_workers=self._num_workers > 0,
+            multiprocessing_context="forkserver" if self._num_workers else None,
+        )

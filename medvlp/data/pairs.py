@@ -1,0 +1,238 @@
+"""A folder of image-text pairs: tar shards, and a Parquet manifest that holds all text.
+
+``pairs.parquet`` has one row per pair; ``pairs.json`` says what all of them have in common.
+Captions and groups are outside the shards, so that the knowledge can change without writing the
+images again.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from medvlp.config.strict import StrictModel, load_yaml_model
+from medvlp.data.shards import Encoding, Place, ShardWriter, encode_image
+from medvlp.errors import ConfigError, MedvlpError
+from medvlp.io import content_sha256, publish_folder, write_json
+from medvlp.types import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["PairRecord", "PairRow", "PairsInfo", "PairsManifest", "read_pairs", "write_pairs"]
+
+MANIFEST_FILE = "pairs.parquet"
+INFO_FILE = "pairs.json"
+
+_SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("shard", pa.string()),
+        ("offset", pa.int64()),
+        ("size", pa.int64()),
+        ("modality", pa.string()),
+        ("group_id", pa.int64()),
+        ("concept_ids", pa.list_(pa.string())),
+        ("captions", pa.list_(pa.string())),
+        ("split", pa.string()),
+        ("source", pa.string()),
+        ("licence", pa.string()),
+    ]
+)
+
+
+class PairsInfo(StrictModel):
+    """What all pairs of a folder have in common.
+
+    Attributes:
+        format_version: Version of this layout.
+        modality: What the images are.
+        mpp: Micrometres per pixel of the images; None where it does not apply.
+        tile_px: Side of the square images, in pixels; None where sizes differ.
+        manifest_sha256: Hash of the manifest's bytes.
+    """
+
+    format_version: Annotated[int, Field(ge=1, le=1)] = 1
+    modality: Modality
+    mpp: Annotated[float, Field(gt=0)] | None = None
+    tile_px: Annotated[int, Field(ge=1)] | None = None
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRecord:
+    """One pair to write.
+
+    Attributes:
+        sample_id: Its name: letters, digits, ``_`` and ``-``.
+        image: Pixels, shape ``(H, W, 3)``, uint8.
+        captions: Texts that describe the image, at least one.
+        group_id: Semantic group; pairs with equal ids describe the same thing.
+        concept_ids: Nodes of the knowledge graph, such as ``DOID:4467``; may be empty.
+        split: ``train``, ``validation`` or ``test``.
+        source: Where the image comes from.
+        licence: Its licence.
+    """
+
+    sample_id: str
+    image: NDArray[np.uint8]
+    captions: tuple[str, ...]
+    group_id: int
+    concept_ids: tuple[str, ...] = ()
+    split: str = "train"
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRow:
+    """One pair as the manifest lists it; see :class:`PairRecord`.
+
+    Attributes:
+        sample_id: Its name.
+        place: Where its image is.
+        captions: Texts that describe the image.
+        group_id: Semantic group.
+        concept_ids: Nodes of the knowledge graph.
+    """
+
+    sample_id: str
+    place: Place
+    captions: tuple[str, ...]
+    group_id: int
+    concept_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsManifest:
+    """A folder of pairs, its images not yet read.
+
+    Attributes:
+        folder: Where it is.
+        info: What all pairs have in common.
+        splits: Split to its pairs, in the order of the manifest.
+    """
+
+    folder: Path
+    info: PairsInfo
+    splits: dict[str, tuple[PairRow, ...]]
+
+    def rows(self, split: str) -> tuple[PairRow, ...]:
+        """Return the pairs of a split.
+
+        Raises:
+            MedvlpError: If there is none (MV1705).
+        """
+        if not self.splits.get(split):
+            raise MedvlpError(
+                "MV1705",
+                f"{self.folder} has no pairs in split {split!r}",
+                expected=f"one of {sorted(self.splits)}",
+            )
+        return self.splits[split]
+
+
+def write_pairs(
+    folder: Path,
+    records: Iterable[PairRecord],
+    *,
+    modality: Modality,
+    mpp: float | None = None,
+    tile_px: int | None = None,
+    encoding: Encoding = "jpg",
+    samples_per_shard: int = 2000,
+) -> int:
+    """Write a folder of pairs, whole or not at all; the same pairs give the same bytes.
+
+    Args:
+        folder: The new folder; must not exist with content.
+        records: The pairs; taken one by one, so they need not fit into memory.
+        modality: What the images are.
+        mpp: Micrometres per pixel, where it applies.
+        tile_px: Side of the square images, where all are alike.
+        encoding: ``jpg``, or ``png`` without loss.
+        samples_per_shard: Number of pairs in one tar.
+
+    Returns:
+        Number of pairs.
+
+    Raises:
+        ValueError: If a pair has no caption, or its name is used twice or not allowed.
+        FileExistsError: If the folder is taken.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
+    seen: set[str] = set()
+    with publish_folder(folder) as partial:
+        with closing(ShardWriter(partial, samples_per_shard)) as writer:
+            for record in records:
+                if not record.captions or record.sample_id in seen:
+                    reason = "is used twice" if record.captions else "has no caption"
+                    msg = f"sample_id {record.sample_id!r} {reason}"
+                    raise ValueError(msg)
+                seen.add(record.sample_id)
+                place = writer.add(record.sample_id, encode_image(record.image, encoding), encoding)
+                row = {**vars(record), **vars(place), "modality": modality}
+                for name, values in columns.items():
+                    values.append(row[name])
+        pq.write_table(pa.table(columns, schema=_SCHEMA), partial / MANIFEST_FILE)
+        info = PairsInfo(
+            modality=modality,
+            mpp=mpp,
+            tile_px=tile_px,
+            manifest_sha256=content_sha256(partial / MANIFEST_FILE),
+        )
+        write_json(partial / INFO_FILE, info.model_dump())
+    return len(seen)
+
+
+def read_pairs(folder: Path) -> PairsManifest:
+    """Read the manifest of a folder of pairs.
+
+    Raises:
+        MedvlpError: If a file is missing, damaged or has other columns (MV1701).
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        info = load_yaml_model(folder / INFO_FILE, PairsInfo)
+        table = pq.read_table(path)
+    except ConfigError as error:
+        raise _refuse(folder, error.what) from error
+    except (OSError, pa.ArrowException) as error:
+        raise _refuse(folder, f"{path} cannot be read ({error})") from error
+    if content_sha256(path) != info.manifest_sha256:
+        raise _refuse(folder, f"{path} is not the one that {INFO_FILE} was written with")
+    lacking = sorted(set(_SCHEMA.names) - set(table.column_names))
+    if lacking:
+        raise _refuse(folder, f"{path} has no column {lacking[0]!r}")
+    splits: dict[str, list[PairRow]] = {}
+    for row in table.cast(_SCHEMA).to_pylist():
+        splits.setdefault(row["split"], []).append(
+            PairRow(
+                sample_id=row["sample_id"],
+                place=Place(row["shard"], row["offset"], row["size"]),
+                captions=tuple(row["captions"]),
+                group_id=row["group_id"],
+                concept_ids=tuple(row["concept_ids"]),
+            )
+        )
+    return PairsManifest(
+        folder=folder, info=info, splits={name: tuple(rows) for name, rows in splits.items()}
+    )
+
+
+def _refuse(folder: Path, why: str) -> MedvlpError:
+    return MedvlpError(
+        "MV1701",
+        f"{folder} is not a folder of pairs: {why}",
+        expected=f"{MANIFEST_FILE}, {INFO_FILE} and shards",
+        hint="write the pairs again, or check the path",
+    )

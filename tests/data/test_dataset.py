@@ -1,0 +1,78 @@
+"""A sample depends on seed, epoch and index only, and batches hold what the manifest says."""
+
+import numpy as np
+import pytest
+import torch
+
+from medvlp.data.augment import AugmentSettings
+from medvlp.data.dataset import PairCollator, PairsDataset
+from medvlp.data.pairs import read_pairs
+from medvlp.data.sampler import Draw
+from medvlp.errors import MedvlpError
+from medvlp.pixels import prepare_image
+from medvlp.text.tokenizer import train_tokenizer
+from medvlp.types import ImagePreprocessing
+
+INPUT = ImagePreprocessing(
+    input_px=12, resize_px=12, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3
+)
+
+
+def build(folder, *, augment=None, seed=0, split="train", cache_bytes=0) -> PairsDataset:
+    manifest = read_pairs(folder)
+    return PairsDataset(manifest, split, INPUT, augment=augment, seed=seed, cache_bytes=cache_bytes)
+
+
+def test_dataset__without_augmentation_gives_the_prepared_image_and_first_caption(
+    pairs_folder, records
+):
+    sample = build(pairs_folder)[Draw(0, 4)]
+    np.testing.assert_array_equal(sample.image, prepare_image(records[4].image, INPUT))
+    assert sample.caption == records[4].captions[0]
+
+
+def test_dataset__draws_by_seed_epoch_and_index_only(pairs_folder):
+    def run(seed, epoch, *, before=()):
+        dataset = build(pairs_folder, augment=AugmentSettings(), seed=seed)
+        for index in before:
+            dataset[Draw(0, index)]
+        sample = dataset[Draw(epoch, 2)]
+        return sample.image.tobytes(), sample.caption
+
+    assert run(0, 1) == run(0, 1, before=(5, 2, 1))
+    assert run(0, 1)[0] != run(0, 2)[0]
+    assert run(0, 1)[0] != run(1, 1)[0]
+    captions = {run(0, epoch)[1] for epoch in range(12)}
+    assert len(captions) == 2
+
+
+def test_dataset__cache_changes_nothing_but_the_reading(pairs_folder):
+    plain, cached = build(pairs_folder), build(pairs_folder, cache_bytes=3 * 12 * 12 * 3)
+    for index in (0, 1, 2, 3, 4):
+        cached[Draw(0, index)]
+    (pairs_folder / "000000.tar").unlink()
+    for index in (0, 1, 2):
+        np.testing.assert_array_equal(cached[Draw(0, index)].image, cached[Draw(1, index)].image)
+    with pytest.raises(MedvlpError, match=r"000000\.tar"):
+        plain[Draw(0, 0)]
+
+
+def test_collator__makes_a_batch_of_what_the_manifest_says(pairs_folder, records):
+    dataset = build(pairs_folder)
+    tokenizer = train_tokenizer([c for r in records for c in r.captions], 100)
+    collate = PairCollator(tokenizer, 16, ["DOID:4450", "DOID:4451"])
+    batch = collate([dataset[Draw(0, index)] for index in (0, 1, 2, 3)])
+    assert batch.image.shape == (4, 12, 12, 3)
+    assert batch.image.dtype == torch.uint8
+    assert batch.group_id.tolist() == [0, 1, 2, 0]
+    assert batch.concept_id.tolist() == [0, 1, -1, 0]
+    assert batch.sample_id == ("tile_000", "tile_001", "tile_002", "tile_003")
+    assert batch.weight.tolist() == [1.0] * 4
+    expected = tokenizer.encode([r.captions[0] for r in records[:4]], 16)
+    np.testing.assert_array_equal(batch.text.ids.numpy(), expected.ids)
+    np.testing.assert_array_equal(batch.text.mask.numpy(), expected.mask)
+
+
+def test_dataset__refuses_a_split_that_is_not_there(pairs_folder):
+    with pytest.raises(MedvlpError, match="no pairs in split 'test'"):
+        build(pairs_folder, split="test")
