@@ -1,7 +1,7 @@
 """Errors with codes: what is wrong, what was expected, what to do.
 
-Every message a user can meet carries a code such as ``MV1203``; ``medvlp explain MV1203`` prints the
-longer text kept in :mod:`medvlp.error_catalog`.
+Every message a user can meet carries a code such as ``MV1203``; ``medvlp explain MV1203`` prints
+the longer text kept in :mod:`medvlp.error_catalog`.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ def resize_rgb(
 def prepare_image(rgb: NDArray[np.uint8], wanted: ImagePreprocessing) -> NDArray[np.uint8]:
     """Bring an image to an encoder's input size: shorter side resized, centre cropped.
 
-    Sizes and offsets follow torchvision's ``Resize`` and ``CenterCrop`` on a PIL image, so that the
-    pixels equal those of an encoder's published transform. Scaling and normalisation are left to the
-    device that runs the encoder.
+    Sizes and offsets follow torchvision's ``Resize`` and ``CenterCrop`` on a PIL image, so that
+    the pixels equal those of an encoder's published transform. Scaling and normalisation are left
+    to the device that runs the encoder.
 
     Args:
         rgb: Image, shape ``(H, W, 3)``, uint8.

@@ -17,11 +17,11 @@ class Case:
     """One thing to diagnose: a slide, a scan or an image.
 
     Attributes:
-        case_id: The user's name of the case: a manifest column, else the path below the input folder.
-        case_key: The name under which outputs of this case are stored; safe in every file system.
+        case_id: The user's name of the case: a manifest column, else the path below the input.
+        case_key: Name of this case's outputs; safe in every file system.
         path: Local path of the file (or of the main file of a multi-file format).
         modality: What kind of case it is.
-        slide_mpp: Micrometres per level-0 pixel stated by the user, for slides whose metadata has none.
+        slide_mpp: Micrometres per level-0 pixel stated by the user, or None.
         companions: Further files of the same case (the other levels of a DICOM slide).
     """
 

@@ -32,7 +32,7 @@ LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in
 ROOMS = {
     "lightning": ("training/", "data/modules.py"),
     "openslide": ("slides/",),
-    "tifffile": ("slides/", "io.py", "phantoms/"),
+    "tifffile": ("slides/", "io/", "phantoms/"),
     "torch.distributed": ("distributed.py",),
 }
 # Place -> libraries it must not import.

@@ -9,18 +9,19 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "medvlp"
 
-PROBE = """
+PROBE = '''
 import json, os, random, socket, sys, warnings
 
 def refuse(*args, **kwargs):
     raise AssertionError("a socket was opened during import")
 
-third_party = ["numpy", "torch", "lightning", "open_clip", "timm", "transformers", "openslide",
-               "pydicom", "sklearn.metrics", "matplotlib", "skimage", "wandb", "torchvision",
-               "pyarrow.parquet", "h5py", "jinja2", "cyclopts", "jsonargparse", "shapely", "PIL.Image",
-               "imagecodecs", "tifffile", "filelock", "rich.progress", "pydantic", "scipy.ndimage",
-               "torch.utils.data", "huggingface_hub", "safetensors.torch", "tokenizers", "psutil",
-               "skimage.morphology", "skimage.measure", "sklearn.linear_model"]
+third_party = """
+    numpy torch lightning open_clip timm transformers openslide pydicom sklearn.metrics matplotlib
+    skimage wandb torchvision pyarrow.parquet h5py jinja2 cyclopts jsonargparse shapely PIL.Image
+    imagecodecs tifffile filelock rich.progress pydantic scipy.ndimage torch.utils.data
+    huggingface_hub safetensors.torch tokenizers psutil skimage.morphology skimage.measure
+    sklearn.linear_model lightning.pytorch.cli
+""".split()
 for name in third_party:
     __import__(name)
 import numpy, torch
@@ -45,7 +46,7 @@ for name in json.loads(sys.argv[1]):
     after = state()
     wrong += [f"{name} changed {key}" for key in before if before[key] != after[key]]
 print(json.dumps(wrong))
-"""
+'''
 
 
 def module_names() -> list[str]:

@@ -45,7 +45,7 @@ def build_app() -> App:
     )
     for name, (target, text) in _COMMANDS.items():
         # The training command hands everything, --help too, to LightningCLI.
-        options = {"help_flags": []} if name == "train" else {}
+        options: dict[str, list[str]] = {"help_flags": []} if name == "train" else {}
         app.command(f"medvlp.cli.commands.{target}", name=name, help=text, **options)
     return app
 

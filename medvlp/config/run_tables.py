@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["prediction_columns", "read_predictions", "write_run_tables"]
+__all__ = ["prediction_columns", "read_predictions", "write_case_rows", "write_run_tables"]
 
 _FORMULA = re.compile(r"'*[=+\-@\t]")
 _PROTECTED = re.compile(r"'+[=+\-@\t]")
@@ -94,13 +94,29 @@ def write_run_tables(
     columns = prediction_columns(predictions)
     cells = [_prediction_cells(row) for row in predictions]
     _write_parquet(run.predictions_parquet, cells, columns)
+    write_case_rows(folder, failures, cases)
+    write_csv(run.predictions_csv, [_protected(row) for row in cells], columns)
+
+
+def write_case_rows(folder: Path, failures: Sequence[FailureRow], cases: Sequence[CaseRow]) -> None:
+    """Write ``failures.csv`` and ``cases.csv`` of any output folder.
+
+    Args:
+        folder: The output folder.
+        failures: One row per case that failed; in their texts the case id takes the place of the
+            local file name.
+        cases: One row per case.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    run = RunFolder(folder)
     by_id = {case.case_id: case for case in cases}
     failures = [_without_names(failure, by_id.get(failure.case_id)) for failure in failures]
     for path, rows in ((run.cases_csv, cases), (run.failures_csv, failures)):
         kind = CaseRow if path == run.cases_csv else FailureRow
         names = [item.name for item in fields(kind)]
         write_csv(path, [_protected({n: _text(getattr(r, n)) for n in names}) for r in rows], names)
-    write_csv(run.predictions_csv, [_protected(row) for row in cells], columns)
 
 
 def read_predictions(path: Path) -> list[PredictionRow]:

@@ -46,7 +46,9 @@ class Discovery:
     skipped: tuple[Skipped, ...]
 
 
-def discover_cases(source: Path, *, exclude: Iterable[Path] = ()) -> Discovery:
+def discover_cases(
+    source: Path, *, exclude: Iterable[Path] = (), slide_mpp: float | None = None
+) -> Discovery:
     """Find the cases of an input.
 
     A file is taken as it is; a ``.csv`` or ``.parquet`` file is a manifest; a folder is walked
@@ -56,6 +58,8 @@ def discover_cases(source: Path, *, exclude: Iterable[Path] = ()) -> Discovery:
     Args:
         source: A file, a folder or a manifest.
         exclude: Folders below ``source`` that are outputs and not inputs.
+        slide_mpp: Micrometres per level-0 pixel for slides whose metadata states none; the
+            manifest's column of the same name goes first.
 
     Raises:
         UsageError: MV1101 if the input does not exist, MV1102 if it holds no case.
@@ -80,7 +84,9 @@ def discover_cases(source: Path, *, exclude: Iterable[Path] = ()) -> Discovery:
             expected="at least one image file",
             hint="check the path, or pass a manifest with a column 'path'",
         )
-    return Discovery(_name_cases(rows), tuple(sorted(skipped, key=lambda entry: entry.name)))
+    return Discovery(
+        _name_cases(rows, slide_mpp), tuple(sorted(skipped, key=lambda entry: entry.name))
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class _Row:
     companions: tuple[Path, ...] = ()
 
 
-def _name_cases(rows: Sequence[_Row]) -> tuple[Case, ...]:
+def _name_cases(rows: Sequence[_Row], slide_mpp: float | None) -> tuple[Case, ...]:
     ordered = sorted(rows, key=lambda row: row.manifest.case_id)
     keys = case_keys([row.manifest.case_id for row in ordered])
     return tuple(
@@ -99,7 +105,7 @@ def _name_cases(rows: Sequence[_Row]) -> tuple[Case, ...]:
             case_key=keys[row.manifest.case_id],
             path=row.manifest.path,
             modality=row.modality,
-            slide_mpp=row.manifest.slide_mpp,
+            slide_mpp=row.manifest.slide_mpp or slide_mpp,
             companions=row.companions,
         )
         for row in ordered
@@ -128,7 +134,7 @@ def _single_file(path: Path) -> list[_Row]:
 
 
 def _modality_of_file(path: Path) -> Modality:
-    """Return the modality of a file that the user named; what is not recognised is a slide to refuse."""
+    """Return the modality of a named file; what is not recognised is a slide to refuse."""
     try:
         sniffed = sniff_file(path)
     except OSError:

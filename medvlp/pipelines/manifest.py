@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from medvlp.errors import ConfigError, nearest_name
 from medvlp.io import read_csv
 
@@ -58,9 +61,6 @@ def read_case_manifest(manifest: Path) -> list[ManifestRow]:
 def _read_table(manifest: Path) -> list[dict[str, Any]]:
     if manifest.suffix.lower() == ".csv":
         return list(read_csv(manifest))
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         rows: list[dict[str, Any]] = pq.read_table(manifest).to_pylist()
     except (pa.ArrowException, OSError) as error:

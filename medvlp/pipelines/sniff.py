@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -89,9 +93,6 @@ def read_dicom_heads(paths: Sequence[Path]) -> list[DicomHead]:
 
 
 def _read_dicom_head(path: Path) -> DicomHead:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
     wanted = ["SOPClassUID", "SeriesInstanceUID", "ImageType"]
     try:
         head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
@@ -107,5 +108,5 @@ def _read_dicom_head(path: Path) -> DicomHead:
         return DicomHead("ct", series_uid, is_volume_level=False, why="a DICOM CT slice")
     if class_uid in _RADIOGRAPH_UIDS:
         return DicomHead("radiograph", series_uid, is_volume_level=False, why="a DICOM radiograph")
-    name = pydicom.uid.UID(class_uid).name or "a DICOM object without an image class"
+    name = UID(class_uid).name or "a DICOM object without an image class"
     return DicomHead(None, series_uid, is_volume_level=False, why=f"a DICOM object: {name}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from medvlp.error_catalog import CATALOG
 from medvlp.errors import UsageError, nearest_name
@@ -12,7 +15,7 @@ from medvlp.errors import UsageError, nearest_name
 __all__ = ["explain"]
 
 
-def explain(code: str, /, *, json_output: bool = False) -> int:
+def explain(code: str, /, *, json_output: Annotated[bool, Parameter(name="--json")] = False) -> int:
     """Explain an error code: what the program found, and what helps.
 
     Args:

@@ -1,0 +1,186 @@
+"""A folder of slides in, a folder of feature files out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medvlp.embedding.tiles import EmbedSettings, embed_slide, feature_parameters_sha256
+from medvlp.errors import FeatureError
+from medvlp.io import case_keys, publish_file
+from medvlp.jobs.runner import JobItem, run_items
+from medvlp.jobs.workers import run_in_worker
+from medvlp.pipelines.cases import items_of, missing_model, write_case_tables
+from medvlp.slides.features import (
+    SlideFeatures,
+    check_features_match,
+    read_feature_meta,
+    read_features,
+    write_features,
+)
+from medvlp.slides.survey import SlideSurvey, slide_content_sha256, survey_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from medvlp.jobs.progress import ProgressSink
+    from medvlp.jobs.runner import JobReport, LeaseSettings
+    from medvlp.models.vision import ImageEncoder
+    from medvlp.pipelines.discover import Discovery
+    from medvlp.types import Case
+
+__all__ = ["SlideEmbedder", "embed_slides", "model_key"]
+
+
+def model_key(name: str) -> str:
+    """Return the folder name under which outputs of a model are kept."""
+    return case_keys([name])[name]
+
+
+class SlideEmbedder:
+    """Make the features of slides with one encoder, or reuse those that are there.
+
+    Args:
+        encoder: The image encoder.
+        settings: Tiling, tissue, batch size and limits.
+        folder: Where ``<case_key>.h5`` files are kept.
+        need_projected: Whether features will be compared with text.
+    """
+
+    def __init__(
+        self,
+        encoder: ImageEncoder,
+        settings: EmbedSettings,
+        folder: Path,
+        *,
+        need_projected: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.settings = settings
+        self.folder = folder
+        self.need_projected = need_projected
+
+    def feature_path(self, case: Case) -> Path:
+        """Return where the features of a case are kept."""
+        return self.folder / f"{case.case_key}.h5"
+
+    def has_features(self, case: Case, slide_sha256: str | None = None) -> bool:
+        """Tell whether the features of a case are there, made as they would be made now.
+
+        Args:
+            case: The slide.
+            slide_sha256: Hash of the slide's bytes, computed where it is not given.
+
+        Raises:
+            FeatureError: MV1302 to MV1306 if features are there that were made otherwise.
+        """
+        path = self.feature_path(case)
+        if not path.exists():
+            return False
+        meta = read_feature_meta(path)
+        check_features_match(
+            meta,
+            weights_sha256=self.encoder.weights_sha256,
+            encoder=self.encoder.name,
+            target_mpp=self.settings.tiling.mpp,
+            tile_px=self.settings.tiling.tile_px,
+            overlap=self.settings.tiling.overlap,
+            need_projected=self.need_projected,
+            slide_sha256=slide_sha256 or slide_content_sha256(case.path, case.companions),
+        )
+        wanted = feature_parameters_sha256(self.encoder, self.settings, case.slide_mpp)
+        if meta.params_sha256 != wanted:
+            raise FeatureError(
+                "MV1306",
+                f"{path.name} was made by medvlp {meta.medvlp_version} with other parameters "
+                f"({meta.params_sha256[:12]})",
+                expected=f"the parameters of this run ({wanted[:12]})",
+                hint="choose another output folder, or delete the file",
+            )
+        return True
+
+    def survey(self, case: Case) -> SlideSurvey:
+        """Look at a slide in a worker process: scale, tissue and tile plan."""
+        return run_in_worker(
+            survey_slide,
+            case.path,
+            case.companions,
+            case.slide_mpp,
+            self.settings.tiling,
+            self.settings.tissue,
+            limits=self.settings.limits,
+        )
+
+    def load_or_embed(
+        self,
+        case: Case,
+        survey: SlideSurvey,
+        note_stage: Callable[[str], None],
+    ) -> SlideFeatures:
+        """Return the features of a surveyed slide; make and publish them where they are missing.
+
+        Args:
+            case: The slide.
+            survey: What was found on it.
+            note_stage: Told what is being done, for the failure table.
+        """
+        path = self.feature_path(case)
+        if self.has_features(case, survey.content_sha256):
+            note_stage("read features")
+            return read_features(path)
+        note_stage("encode tiles")
+        features = embed_slide(case, survey, self.encoder, self.settings)
+        note_stage("write features")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with publish_file(path, replace=False) as partial:
+            write_features(partial, features)
+        return features
+
+
+def embed_slides(
+    discovery: Discovery,
+    encoder: ImageEncoder,
+    settings: EmbedSettings,
+    out: Path,
+    *,
+    progress: ProgressSink,
+    lease: LeaseSettings,
+) -> JobReport:
+    """Encode every slide of a discovery to ``out/features/<model>/<case_key>.h5``.
+
+    Finished slides are reused after a comparison of slide, weights and parameters. Several
+    processes may share ``out``. ``cases.csv`` and ``failures.csv`` tell what became of each case.
+
+    Args:
+        discovery: The cases.
+        encoder: The image encoder.
+        settings: Tiling, tissue, batch size and limits.
+        out: Output folder.
+        progress: Shows rate and time left.
+        lease: How long a silent process keeps its slide.
+
+    Returns:
+        What became of each case.
+    """
+    embedder = SlideEmbedder(encoder, settings, out / "features" / model_key(encoder.name))
+
+    def work(item: JobItem[Case], note_stage: Callable[[str], None]) -> None:
+        case = item.payload
+        if case.modality != "slide":
+            raise missing_model(case)
+        note_stage("open slide")
+        survey = embedder.survey(case)
+        embedder.load_or_embed(case, survey, note_stage)
+
+    report = run_items(
+        items_of(discovery),
+        work,
+        is_done=lambda item: (
+            item.payload.modality == "slide" and embedder.has_features(item.payload)
+        ),
+        state_folder=out / ".medvlp" / "embed",
+        progress=progress,
+        lease=lease,
+    )
+    write_case_tables(out, discovery, report)
+    return report

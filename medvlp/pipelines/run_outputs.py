@@ -1,0 +1,171 @@
+"""The files of a whole run: tables, ``run.json`` and the report, over all finished cases."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from medvlp import __version__
+from medvlp.config.run_tables import write_run_tables
+from medvlp.config.runs import ModelRecord, RunFolder, RunRecord, TaskRecord, write_run_record
+from medvlp.errors import UsageError
+from medvlp.io import AlreadyPublishedError, json_sha256, publish_file
+from medvlp.pipelines.case_folder import read_case_result, result_path
+from medvlp.pipelines.cases import case_rows, failure_rows
+from medvlp.reporting.page import write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from medvlp.jobs.runner import JobReport
+    from medvlp.pipelines.discover import Discovery
+    from medvlp.pipelines.judge import SlideJudge
+
+__all__ = ["RunSettings", "claim_run_folder", "write_run_outputs"]
+
+_LIBRARIES = ("torch", "timm", "open_clip_torch", "openslide-python", "openslide-bin", "pillow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """When and with what a run was carried out.
+
+    Attributes:
+        started_at: Start, ISO 8601 in UTC.
+        seconds: How long this process took.
+        parameters_sha256: Hash of models, tasks and settings.
+    """
+
+    started_at: str
+    seconds: float
+    parameters_sha256: str
+
+
+def claim_run_folder(out: Path, parameters_sha256: str) -> None:
+    """Write down what a run folder is for, or check that it is for the same.
+
+    Raises:
+        UsageError: MV1110 if the folder holds a run with other models, tasks or settings.
+    """
+    state = out / ".medvlp"
+    state.mkdir(parents=True, exist_ok=True)
+    path = state / "parameters.json"
+    try:
+        with publish_file(path, replace=False) as partial:
+            partial.write_text(json.dumps({"sha256": parameters_sha256}) + "\n", encoding="utf-8")
+    except AlreadyPublishedError:
+        found = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        if found != parameters_sha256:
+            raise UsageError(
+                "MV1110",
+                f"{out} holds a run with other models, tasks or settings ({found[:12]})",
+                expected=f"a new folder, or the run {parameters_sha256[:12]} to go on with",
+                hint="choose another --out; features can be reused with --features",
+            ) from None
+
+
+def write_run_outputs(
+    run: RunFolder,
+    discovery: Discovery,
+    judges: Sequence[SlideJudge],
+    report: JobReport,
+    settings: RunSettings,
+) -> None:
+    """Write ``predictions``, ``failures``, ``cases``, ``run.json`` and ``report.html``.
+
+    Args:
+        run: The run folder.
+        discovery: The cases.
+        judges: Models with tasks, in the order of their rows.
+        report: What became of each case.
+        settings: When and with what the run was carried out.
+    """
+    results = {
+        case.case_id: read_case_result(run, case)
+        for case in discovery.cases
+        if result_path(run, case).exists()
+    }
+    failures = failure_rows(report)
+    failed = {row.case_id for row in failures}
+    predictions = [
+        row
+        for case in discovery.cases
+        if case.case_id in results and case.case_id not in failed
+        for row in results[case.case_id].rows
+    ]
+    cases = case_rows(discovery)
+    record = RunRecord(
+        medvlp_version=__version__,
+        started_at=settings.started_at,
+        models=_model_records(judges),
+        tasks=_task_records(judges),
+        configuration={"judges": [_configuration(judge) for judge in judges]},
+        versions=_versions(),
+        hashes={"parameters": settings.parameters_sha256},
+        counts={
+            "cases": len(cases),
+            "predicted": len(predictions),
+            "failed": len(failures),
+            "skipped files": len(discovery.skipped),
+        },
+        timings_s={"total": round(settings.seconds, 3)},
+    )
+    write_run_tables(run.path, predictions, failures, cases)
+    write_run_record(run.path, record)
+    details = {case_id: result.details for case_id, result in results.items()}
+    write_report(run.path, record, predictions, failures, cases, details=details)
+
+
+def _model_records(judges: Sequence[SlideJudge]) -> tuple[ModelRecord, ...]:
+    bundles = {judge.bundle.name: judge.bundle for judge in judges}
+    return tuple(
+        ModelRecord(
+            name=bundle.name,
+            modality="slide",
+            weights_sha256=bundle.image_encoder.weights_sha256,
+            embedding_dim=bundle.image_encoder.dim,
+            logit_scale=bundle.logit_scale,
+            licence=bundle.meta.license if bundle.meta else "",
+        )
+        for bundle in bundles.values()
+    )
+
+
+def _task_records(judges: Sequence[SlideJudge]) -> tuple[TaskRecord, ...]:
+    first = {judge.task.name: judge for judge in reversed(judges)}
+    return tuple(
+        TaskRecord(
+            name=name,
+            modality=judge.task.modality,
+            heads=judge.task.heads,
+            settings_sha256=json_sha256(judge.task.model_dump(mode="json")),
+            scale=judge.task.scale.model_dump(mode="json") if judge.task.scale else {},
+            logit_scale=judge.classifier.logit_scale,
+            normal=judge.task.normal,
+            prompts=judge.classifier.prompts,
+        )
+        for name, judge in sorted(first.items())
+    )
+
+
+def _configuration(judge: SlideJudge) -> dict[str, object]:
+    embed = judge.embedder.settings
+    return {
+        "model": judge.bundle.name,
+        "task": judge.task.name,
+        "precision": judge.bundle.image_encoder.precision,
+        "tiling": asdict(embed.tiling),
+        "tissue": asdict(embed.tissue),
+        "batch_size": embed.batch_size,
+        "max_failed_share": embed.max_failed_share,
+        "limits": asdict(embed.limits),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), **found}
