@@ -1,0 +1,1 @@
+"""Checks of the implementation against reference numbers, one small module per group."""

@@ -1,0 +1,19 @@
+"""All families that something answers. A new group of checks is added to the list below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.vectors import fill, metrics, prompts, slides
+
+if TYPE_CHECKING:
+    from benchmarks.vectors.comparison import FamilyCheck
+
+__all__ = ["FAMILIES"]
+
+_GROUPS = (fill, prompts, slides, metrics)
+
+FAMILIES: dict[str, FamilyCheck] = {
+    family: check for group in _GROUPS for family, check in group.CHECKS.items()
+}
+"""Family to the check that answers it."""

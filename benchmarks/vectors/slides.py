@@ -1,0 +1,129 @@
+"""Families about slides: tile smoothing and ratios, top-j pooling, slide labels, bag evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.vectors.comparison import Arrays, FamilyCheck
+from medvlp.metrics import accuracy, auroc, auroc_macro, balanced_accuracy, f1, kappa
+from medvlp.zeroshot.pooling import (
+    detection_ratio,
+    label_tiles,
+    pool_mean,
+    pool_top_j,
+    subtype_ratio,
+)
+from medvlp.zeroshot.tiles import (
+    first_occurrences,
+    smooth_neighbours,
+    smooth_overlaps,
+    softmax,
+    tile_cosines,
+    tile_probabilities,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["CHECKS"]
+
+_KEEP_SCALE = 10.0
+
+
+def _answer_keep_tiles(arrays: Arrays) -> dict[str, ArrayLike]:
+    plain = tile_probabilities(arrays["features"], arrays["classifier"], _KEEP_SCALE)
+    smoothed = smooth_overlaps(plain, arrays["coords"], int(arrays["patch_size"]))
+    rows = first_occurrences(arrays["coords"])
+    answers: dict[str, ArrayLike] = {"probabilities": plain}
+    for kind, found in (("plain", plain[rows]), ("overlap", smoothed[rows])):
+        answers |= _keep_slide(found, arrays["coords"][rows], kind)
+    return {name: value for name, value in answers.items() if name in arrays}
+
+
+def _keep_slide(
+    probabilities: NDArray[np.float64], coords: NDArray[np.int64], kind: str
+) -> dict[str, ArrayLike]:
+    """Return detection, segmentation and subtyping of one slide, the last class being normal."""
+    positive = probabilities[:, 1]
+    found = subtype_ratio(probabilities, normal=probabilities.shape[1] - 1, undecided="first-class")
+    return {
+        f"det_{kind}__coords": coords,
+        f"det_{kind}__label": (positive > 0.5).astype(np.int64),
+        f"det_{kind}__prob": positive,
+        f"det_{kind}__tumour_ratio": detection_ratio(positive, 0.5),
+        f"seg_{kind}__prob": positive,
+        f"sub_{kind}__coords": coords,
+        f"sub_{kind}__label": probabilities.argmax(axis=1),
+        f"sub_{kind}__fractions": found.fractions,
+        f"sub_{kind}__slide_label": found.label,
+    }
+
+
+def _answer_top_j(arrays: Arrays) -> dict[str, ArrayLike]:
+    logits, all_j = arrays["logits"], arrays["topj"].tolist()
+    means = np.stack([pool_top_j(logits, j, "mean") for j in all_j])
+    sums = np.stack([pool_top_j(logits, j, "sum") for j in all_j])
+    return {
+        "conch_pooled": means,
+        "conch_pred": means.argmax(axis=1),
+        "mizero_pooled_sum": sums,
+        "mizero_pred": sums.argmax(axis=1),
+        "mizero_smoothed": smooth_neighbours(logits, arrays["neighbour_index"]),
+        "mean_pool_pred": pool_mean(logits).argmax(),
+    }
+
+
+def _answer_bags(arrays: Arrays) -> dict[str, ArrayLike]:
+    labels, scale = arrays["labels"], float(arrays["logit_scale_exp"])
+    cuts = np.cumsum(arrays["bag_sizes"])[:-1]
+    bags = [
+        tile_cosines(features, arrays["classifier"])
+        for features in np.split(arrays["features"], cuts)
+    ]
+    pooled = np.asarray([[pool_top_j(bag, int(j), "mean") for bag in bags] for j in arrays["topj"]])
+    guesses = pooled.argmax(axis=2)
+    return {
+        "pooled_logits": pooled,
+        "preds": guesses,
+        "acc": [accuracy(labels, guess) for guess in guesses],
+        "bacc": [balanced_accuracy(labels, guess) for guess in guesses],
+        "kappa": [kappa(labels, guess) for guess in guesses],
+        "weighted_kappa": [kappa(labels, guess, "quadratic") for guess in guesses],
+        "weighted_f1": [f1(labels, guess, "weighted") for guess in guesses],
+        "roc_auc": [_bag_auroc(labels, softmax(scale * logits)) for logits in pooled],
+    }
+
+
+def _bag_auroc(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    if probabilities.shape[1] == 2:
+        return auroc(labels, probabilities[:, 1])
+    return auroc_macro(labels, probabilities, "ovo")
+
+
+def _answer_slide_labels(arrays: Arrays) -> dict[str, ArrayLike]:
+    """Answer the labels; the semi-supervised losses of this family are another matter."""
+    logits = arrays["logits"]
+    found = subtype_ratio(logits, normal=0)
+    slide_class = int(arrays["wsi_label"]) + 1
+    return {
+        "slide_label": found.label - 1,
+        "confidence": found.share,
+        "naive_label": subtype_ratio(logits, normal=0, undecided="first-class").label - 1,
+        "patch_argmax": logits.argmax(axis=1),
+        "patch_labels": label_tiles(softmax(logits), slide_class, float(arrays["threshold"])),
+    }
+
+
+CHECKS = {
+    "keep_tiles": FamilyCheck(
+        _answer_keep_tiles, ("features", "coords", "classifier", "patch_size")
+    ),
+    "topj_pooling": FamilyCheck(_answer_top_j, ("logits", "topj", "neighbour_index")),
+    "conch_bag_eval": FamilyCheck(
+        _answer_bags,
+        ("features", "bag_sizes", "labels", "classifier", "logit_scale_exp", "topj"),
+    ),
+    "pathpt_slide": FamilyCheck(_answer_slide_labels, ("logits", "wsi_label", "threshold")),
+}
