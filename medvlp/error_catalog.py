@@ -435,6 +435,39 @@ CATALOG: dict[str, Explanation] = {
         "version.",
         "Use the same version and settings in all processes of one output folder.",
     ),
+    "MV1701": Explanation(
+        "a folder of pairs cannot be used",
+        "Training reads a folder with pairs.parquet, pairs.json and tar shards. A file is missing "
+        "or damaged, or the manifest is not the one that the folder was written with.",
+        "Check the path, copy the whole folder again, or write the pairs again.",
+    ),
+    "MV1702": Explanation(
+        "an image of a pair cannot be read",
+        "A shard is missing or shorter than the manifest says, or the bytes of an image do not "
+        "decode.",
+        "Copy the whole pairs folder again, or write the pairs again.",
+    ),
+    "MV1703": Explanation(
+        "the training loss is not a number",
+        "The loss became NaN or infinite, so every further step would destroy the weights.",
+        "Lower the learning rate or lengthen the warm-up; check the images and captions too.",
+    ),
+    "MV1704": Explanation(
+        "a run has already finished in this folder",
+        "The folder holds a model bundle. A second run would mix its logs with those of the first.",
+        "Choose another run folder, or move the old one away.",
+    ),
+    "MV1705": Explanation(
+        "a split without pairs",
+        "The folder of pairs has none in the split that is asked for.",
+        "Use a split that the message lists, or write the pairs with that split.",
+    ),
+    "MV1706": Explanation(
+        "an objective that runs on one process only",
+        "This objective compares the pairs of one process. On several, each would see a part of "
+        "the batch and the result would differ from what the settings say.",
+        "Train on one device.",
+    ),
     "MV1901": Explanation(
         "unknown phantom tissue or diagnosis",
         "A phantom was asked for by the name of a tissue class or diagnosis that does not exist.",
