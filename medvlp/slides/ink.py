@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from medvlp.slides.regions import close_mask, grow_mask, open_mask
+from medvlp.slides.regions import close_mask, connected_to, grow_mask, open_mask
+from medvlp.slides.staining import local_detail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +33,18 @@ _RED_LEAST_OD = 0.35
 
 _BLACK_SPREAD = 0.2
 _BLACK_LEAST_OD = 0.3
-_OPAQUE_OD = 0.95
+_OPAQUE_OD = 0.75
 """Black ink: difference of the channels over the densest one, least mean density; and the mean
-density above which nothing is seen through, whatever its hue."""
+density (less than a fifth of the light) that whole strokes have and stained sections do not,
+whatever the hue."""
+
+_SMOOTH_BLUE = (0.74, 1.25)
+_SMOOTH_RED = 0.7
+_SMOOTH_LEAST_OD = 0.05
+_SMOOTH_DETAIL = 0.004
+"""Ink out of focus, as on a cover slip: hues from red to maroon without any detail. Hues of eosin
+and hematoxylin are left alone, because cartilage and mucin are smooth too. Detail: mean deviation
+of density from its surroundings, over 72 um."""
 
 _STAIN_SHARE = 0.5
 _STAIN_CONTRAST = 0.04
@@ -43,44 +53,59 @@ _STAIN_CONTRAST = 0.04
 40 um."""
 
 _THINNEST_STROKE_UM = 48.0
-_HALO_UM = 100.0
+_FADED_OD = 0.03
+_EDGE_UM = 150.0
+_EDGE_DETAIL = 0.012
+"""The blurred edge of a stroke: how far it reaches, and the detail it has at most (sections: 0.013
+and more)."""
 
 
 def find_ink(density: NDArray[np.float32], um_per_px: float) -> NDArray[np.bool_]:
     """Find pen marks, over glass and over tissue.
 
     Args:
-        density: Optical density of red, green and blue, shape ``(H, W, 3)``, float32.
+        density: Optical density, planes of red, green and blue, shape ``(3, H, W)``, float32.
         um_per_px: Side of a pixel in micrometres.
 
     Returns:
         Mask of ink with its blurred edges, shape ``(H, W)``, bool.
     """
-    red, green, blue = (density[..., channel] for channel in range(3))
-    mean = density.mean(axis=2)
-    densest = density.max(axis=2)
-    spread = densest - density.min(axis=2)
-    colour_area = int((densest > _LEAST_OD).sum())
-    cold_hue = red > _COLD * green
-    red_hue = (
-        (blue > _RED_BLUE[0] * green) & (blue < _RED_BLUE[1] * green) & (red < _RED_RED * green)
+    red, green, blue = density
+    mean = density.mean(axis=0)
+    nothing = np.zeros(mean.shape, np.bool_)
+    densest = density.max(axis=0)
+    spread = densest - density.min(axis=0)
+    cold_hue = (red > _COLD * green) & (densest > _FADED_OD)
+    red_hue = _is_between(blue, _RED_BLUE, green) & (red < _RED_RED * green)
+    smooth_hue = _is_between(blue, _SMOOTH_BLUE, green) & (red < _SMOOTH_RED * green)
+    neutral = spread < _BLACK_SPREAD * densest
+    detail = local_detail(mean, um_per_px)
+    # Each kind of ink, and what belongs to its strokes where they fade out.
+    kinds = (
+        (cold_hue & (red > _LEAST_OD), cold_hue),
+        (red_hue & (green > _RED_LEAST_OD), nothing),
+        ((neutral & (mean > _BLACK_LEAST_OD)) | (mean > _OPAQUE_OD), nothing),
+        (smooth_hue & (green > _SMOOTH_LEAST_OD) & (detail < _SMOOTH_DETAIL), nothing),
     )
-    strong = {
-        "cold": cold_hue & (red > _LEAST_OD),
-        "red": red_hue & (green > _RED_LEAST_OD),
-        "black": ((spread < _BLACK_SPREAD * densest) & (mean > _BLACK_LEAST_OD))
-        | (mean > _OPAQUE_OD),
-    }
-    radius = round(_THINNEST_STROKE_UM / 2 / um_per_px)
-    ink = np.zeros(mean.shape, np.bool_)
-    for candidate in strong.values():
-        strokes = open_mask(close_mask(candidate, max(1, radius // 2)), max(1, radius))
-        if not _is_stain(strokes, colour_area, mean, um_per_px):
-            ink |= strokes
-    # The blurred edge of a stroke keeps its hue while it fades.
-    halo = grow_mask(ink, max(1, round(_HALO_UM / um_per_px)))
-    faded = halo & (cold_hue | red_hue) & (densest > 0.03)
-    return np.asarray(grow_mask(ink, max(1, radius)) | faded)
+    colour_area = int((densest > _LEAST_OD).sum())
+    radius = max(1, round(_THINNEST_STROKE_UM / 2 / um_per_px))
+    ink = nothing
+    for core, fading in kinds:
+        strokes = open_mask(close_mask(core, max(1, radius // 2)), radius)
+        if strokes.any() and not _is_stain(strokes, colour_area, mean, um_per_px):
+            ink = ink | strokes | connected_to(strokes, fading)
+    if not ink.any():
+        return nothing
+    edge = grow_mask(ink, max(1, round(_EDGE_UM / um_per_px))) & (densest > _FADED_OD)
+    faded = connected_to(ink, edge & (red_hue | (detail < _EDGE_DETAIL)))
+    return np.asarray(grow_mask(ink, radius) | faded)
+
+
+def _is_between(
+    values: NDArray[np.float32], limits: tuple[float, float], of: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Return where values lie between two shares of other values."""
+    return np.asarray((values > limits[0] * of) & (values < limits[1] * of))
 
 
 def _is_stain(

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "close_mask",
+    "connected_to",
     "drop_small",
+    "drop_unmarked",
     "erode_mask",
     "fill_holes",
     "fill_surrounded",
@@ -67,10 +69,40 @@ def fill_surrounded(mask: Mask, reach: int, least: int) -> Mask:
     return mask | (seen >= least)
 
 
+def connected_to(seeds: Mask, mask: Mask) -> Mask:
+    """Return the parts of the mask that touch a seed.
+
+    Args:
+        seeds: Where to start.
+        mask: What may be reached.
+    """
+    labels, count = ndimage.label(mask | seeds)
+    reached = np.zeros(count + 1, np.bool_)
+    reached[labels[seeds]] = True
+    reached[0] = False
+    return np.asarray(reached[labels] & mask)
+
+
 def drop_small(mask: Mask, least_px: float) -> Mask:
     """Return the mask without connected parts of fewer than ``least_px`` pixels."""
     labels, _ = ndimage.label(mask)
     kept = np.bincount(labels.ravel()) >= least_px
+    kept[0] = False
+    return np.asarray(kept[labels])
+
+
+def drop_unmarked(mask: Mask, marks: Mask, least_share: float) -> Mask:
+    """Return the mask without connected parts of which too little is marked.
+
+    Args:
+        mask: Parts.
+        marks: What should lie in them.
+        least_share: Share of a part's area, 0 to 1.
+    """
+    labels, _ = ndimage.label(mask)
+    area = np.bincount(labels.ravel())
+    marked = np.bincount(labels[marks], minlength=len(area))
+    kept = marked >= least_share * area
     kept[0] = False
     return np.asarray(kept[labels])
 

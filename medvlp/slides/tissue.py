@@ -22,12 +22,13 @@ from medvlp.slides.overview import MAX_OVERVIEW_PX, Overview, read_overview
 from medvlp.slides.regions import (
     close_mask,
     drop_small,
+    drop_unmarked,
     fill_holes,
     fill_surrounded,
     nearest_outside,
     open_mask,
 )
-from medvlp.slides.staining import estimate_glass_rgb, optical_density
+from medvlp.slides.staining import estimate_glass_rgb, local_detail, optical_density
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,13 @@ __all__ = ["TissueConfig", "TissueMask", "find_slide_tissue", "find_tissue"]
 
 _EDGE_SHARE = 0.4
 _WALL_EDGE_SHARE = 0.2
+"""Stain and walls must be this share as strong as the strongest neighbour: what is weaker is its
+blurred edge."""
+
 _NOISE_FACTOR = 6.0
+_SECTION_DETAIL = 0.006
+_BESIDE_UM = 60.0
+"""Ink lies over tissue where sections, which have detail, prevail within this distance of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +67,7 @@ class TissueConfig:
     wall_um: float = 48.0
     """Thickest wall, in micrometres; wider dark structures are no walls."""
 
-    close_um: float = 24.0
+    close_um: float = 32.0
     """Cracks up to twice this width are closed, in micrometres."""
 
     gap_um: float = 110.0
@@ -69,11 +76,14 @@ class TissueConfig:
     gap_directions: int = 7
     """Directions, of eight, in which a gap must see tissue."""
 
-    speck_um: float = 24.0
+    speck_um: float = 16.0
     """Parts thinner than this are dropped, in micrometres."""
 
     piece_mm2: float = 0.02
     """Smallest piece of tissue, in square millimetres."""
+
+    piece_stain: float = 0.05
+    """Least share of a piece's area that is stained; dust and drops have walls, but no stain."""
 
     hole_mm2: float = 0.05
     """Largest hole that is filled, in square millimetres."""
@@ -181,14 +191,17 @@ def _find_at_scale(
     """Find tissue at the working scale, where one pixel is ``um_per_px`` micrometres."""
     density = optical_density(rgb, estimate_glass_rgb(rgb))
     ink = find_ink(density, um_per_px)
-    seen = (_find_stain(density, config) | _find_walls(density, um_per_px, config)) & ~ink
+    stain = _find_stain(density, config) & ~ink
+    seen = stain | (_find_walls(density, um_per_px, config) & ~ink)
     tissue = _shape(seen, um_per_px, config)
     if config.tissue_under_ink and ink.any() and not ink.all():
-        tissue = _shape(seen | (ink & _tissue_beside(ink, tissue, um_per_px)), um_per_px, config)
+        section = tissue & (local_detail(density.mean(axis=0), um_per_px) > _SECTION_DETAIL)
+        tissue = _shape(seen | (ink & _beside(ink, section, um_per_px)), um_per_px, config)
     else:
         tissue &= ~ink
     px_per_mm2 = 1e6 / um_per_px**2
     tissue = drop_small(tissue, config.piece_mm2 * px_per_mm2)
+    tissue = drop_unmarked(tissue, stain, config.piece_stain)
     return fill_holes(tissue, config.hole_mm2 * px_per_mm2)
 
 
@@ -201,7 +214,7 @@ def _shape(seen: NDArray[np.bool_], um_per_px: float, config: TissueConfig) -> N
 
 def _find_stain(density: NDArray[np.float32], config: TissueConfig) -> NDArray[np.bool_]:
     """Return where the channels differ, without the blurred edges of stronger pixels."""
-    colour = density.max(axis=2) - density.min(axis=2)
+    colour = density.max(axis=0) - density.min(axis=0)
     stronger = ndimage.maximum_filter(colour, 3)
     least = max(config.stain_od, _noise_floor(colour))
     return np.asarray((colour > least) & (colour > _EDGE_SHARE * stronger))
@@ -214,7 +227,7 @@ def _find_walls(
 
     Steps of brightness, such as the seams of a scanned field, have no second side and do not count.
     """
-    green = density[..., 1]
+    green = density[1]
     side = 2 * math.ceil(config.wall_um / 2 / um_per_px) + 1
     ground = ndimage.maximum_filter(ndimage.minimum_filter(green, side), side)
     wall = green - ground
@@ -232,12 +245,12 @@ def _noise_floor(values: NDArray[np.float32]) -> float:
     return float(half + _NOISE_FACTOR * (half - quarter)) if half < 0.01 else 0.0
 
 
-def _tissue_beside(
-    ink: NDArray[np.bool_], tissue: NDArray[np.bool_], um_per_px: float
+def _beside(
+    ink: NDArray[np.bool_], section: NDArray[np.bool_], um_per_px: float
 ) -> NDArray[np.bool_]:
-    """Return, for each pixel, whether tissue prevails around the nearest place without ink."""
-    sigma_px = max(1.0, 60.0 / um_per_px)
+    """Return, for each pixel, whether the section prevails around the nearest place without ink."""
+    sigma_px = max(1.0, _BESIDE_UM / um_per_px)
     clear = (~ink).astype(np.float32)
     weight = ndimage.gaussian_filter(clear, sigma_px)
-    around = ndimage.gaussian_filter(tissue * clear, sigma_px) / np.maximum(weight, 1e-6)
+    around = ndimage.gaussian_filter(section * clear, sigma_px) / np.maximum(weight, 1e-6)
     return np.asarray((around > 0.5)[nearest_outside(ink)])
