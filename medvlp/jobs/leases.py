@@ -10,6 +10,10 @@ process can win.
 from __future__ import annotations
 
 import logging
+import os
+import secrets
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
     from filelock import LeaseCompromise
 
-__all__ = ["ItemLease", "LeaseSettings"]
+__all__ = ["ItemLease", "LeaseSettings", "remove_abandoned"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,8 @@ class ItemLease:
     def __init__(self, path: Path, settings: LeaseSettings) -> None:
         """Prepare a lease; nothing is written before it is asked for."""
         self._path = path
+        self._stale_s = settings.stale_s
+        self._empty_since: tuple[tuple[int, int], float] | None = None
         self._lease = SoftFileLease(
             path,
             lease_duration=settings.stale_s,
@@ -80,7 +86,7 @@ class ItemLease:
         """
         try:
             with output_errors(self._path):
-                return self._acquire_now()
+                return self._acquire_now() or (self._break_empty() and self._acquire_now())
         except LeaseSettingsMismatch as error:
             raise UsageError(
                 "MV1606",
@@ -96,9 +102,56 @@ class ItemLease:
             return False
         return True
 
+    def _break_empty(self) -> bool:
+        # A holder killed between making its marker and writing into it leaves an empty one,
+        # which filelock treats as held for ever.
+        marker = _identity_if_empty(self._path)
+        now = time.monotonic()
+        if marker is None or self._empty_since is None or self._empty_since[0] != marker:
+            self._empty_since = marker and (marker, now)
+            return False
+        if now - self._empty_since[1] < self._stale_s:
+            return False
+        self._empty_since = None
+        aside = self._path.with_name(f".{self._path.name}.{secrets.token_hex(8)}")
+        with suppress(FileNotFoundError):
+            self._path.rename(aside)
+            if _identity_if_empty(aside) != marker:
+                # Another process was faster and this is its marker: put it back.
+                with suppress(FileExistsError):
+                    os.link(aside, self._path)
+            aside.unlink()
+        return True
+
     def release(self) -> None:
         """Give the lease back; harmless where it was lost or never held."""
         self._lease.release()
+
+
+def remove_abandoned(folder: Path, settings: LeaseSettings) -> None:
+    """Remove markers in a folder whose holders are known to be gone.
+
+    Args:
+        folder: Folder of markers ``*.lease``.
+        settings: The settings of the run.
+
+    Raises:
+        OutputError: MV1104 to MV1106 if the folder cannot be read or changed.
+    """
+    with output_errors(folder):
+        markers = sorted(folder.glob("[!.]*.lease"))
+    for marker in markers:
+        lease = ItemLease(marker, settings)
+        if lease.acquire():
+            lease.release()
+
+
+def _identity_if_empty(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return None if found.st_size else (found.st_ino, found.st_mtime_ns)
 
 
 def _tell_of_loss(loss: LeaseCompromise) -> None:

@@ -28,7 +28,7 @@ from medvlp.io import (
 )
 from medvlp.jobs.interruption import Interruption
 from medvlp.jobs.journal import Journal
-from medvlp.jobs.leases import ItemLease, LeaseSettings
+from medvlp.jobs.leases import ItemLease, LeaseSettings, remove_abandoned
 from medvlp.jobs.outcomes import JobItem, JobReport, Outcome, Status
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ class _Run(Generic[T]):
                     outcomes[item.key] = self._finish(outcome)
             pause_s = self._pause(pause_s) if len(later) == len(waiting) else _FIRST_PAUSE_S
             waiting = later
+        remove_abandoned(self._folder / "leases", self._lease_settings)
         return JobReport(tuple(outcomes[item.key] for item in items))
 
     def _visit(self, item: JobItem[T]) -> Outcome | None:

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from medvlp.errors import OutputError, UsageError
-from medvlp.jobs.leases import ItemLease, LeaseSettings
+from medvlp.jobs.leases import ItemLease, LeaseSettings, remove_abandoned
 
 ROOT = Path(__file__).parents[2]
 QUICK = LeaseSettings(heartbeat_s=0.1, stale_s=0.4)
 HOLDER = """
     import sys, time
     from pathlib import Path
-    from medvlp.jobs.leases import ItemLease, LeaseSettings
+    from medvlp.jobs.leases import ItemLease, LeaseSettings, remove_abandoned
     lease = ItemLease(Path(sys.argv[1]), LeaseSettings(heartbeat_s=0.1, stale_s=0.4))
     print(lease.acquire(), flush=True)
     time.sleep(60)
@@ -109,6 +109,64 @@ def test_item_lease__is_taken_from_a_silent_holder_of_another_host_after_the_sta
     waited_s = wait_for(waiting.acquire)
     assert waited_s >= 0.75 * QUICK.stale_s
     waiting.release()
+
+
+def test_item_lease__is_taken_from_a_holder_that_died_before_it_wrote_its_record(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.lease"
+    path.touch()
+    waiting = ItemLease(path, QUICK)
+    assert not waiting.acquire()
+    assert wait_for(waiting.acquire) >= 0.9 * QUICK.stale_s
+    assert path.stat().st_size > 0
+    waiting.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_item_lease__does_not_take_an_empty_marker_that_changes(tmp_path: Path) -> None:
+    path = tmp_path / "x.lease"
+    waiting = ItemLease(path, QUICK)
+    deadline = time.monotonic() + 3 * QUICK.stale_s
+    while time.monotonic() < deadline:
+        path.touch()
+        assert not waiting.acquire()
+        time.sleep(0.05)
+
+
+def test_item_lease__puts_back_a_marker_that_replaced_the_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.lease"
+    path.touch()
+    waiting, faster = (ItemLease(path, QUICK) for _ in range(2))
+    assert not waiting.acquire()
+    time.sleep(QUICK.stale_s)
+    real = Path.rename
+
+    def rename_late(source: Path, target: Path) -> Path:
+        if source == path and not faster_holds:
+            path.unlink()
+            faster_holds.append(faster.acquire())
+        return real(source, target)
+
+    faster_holds: list[bool] = []
+    monkeypatch.setattr(Path, "rename", rename_late)
+    assert not waiting.acquire()
+    assert faster_holds == [True]
+    assert f"pid={os.getpid()}" in path.read_text()
+    faster.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_remove_abandoned__removes_only_what_dead_holders_left(tmp_path: Path) -> None:
+    dead = start_holder(tmp_path / "dead.lease")
+    stop(dead)
+    alive = ItemLease(tmp_path / "alive.lease", QUICK)
+    assert alive.acquire()
+    remove_abandoned(tmp_path, QUICK)
+    assert [path.name for path in tmp_path.iterdir()] == ["alive.lease"]
+    alive.release()
 
 
 def test_item_lease__tells_that_it_was_lost(
