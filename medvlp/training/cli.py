@@ -1,0 +1,205 @@
+"""``medvlp train``: one YAML file is one run; every key is known, or the run does not start."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import yaml
+from jsonargparse import ArgumentError
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+from pydantic import ValidationError
+
+from medvlp.data.modules import PairsDataModule
+from medvlp.errors import ConfigError
+from medvlp.training.cli_errors import config_sources, parser_error, validation_error
+from medvlp.training.module import ContrastiveModule
+from medvlp.training.run import (
+    RunSettings,
+    SaveBundle,
+    SaveConfig,
+    ShowProgress,
+    build_loggers,
+    finish_loggers,
+    prepare_run_folder,
+)
+
+__all__ = ["TrainCLI", "main"]
+
+_TRAINER_DEFAULTS = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "use_distributed_sampler": False,
+    "log_every_n_steps": 10,
+}
+_OURS = ("logger", "enable_progress_bar", "use_distributed_sampler")
+_PARSER = {"exit_on_error": False, "allow_abbrev": False}
+_LIBRARY_MESSAGES = (
+    "LightningCLI's args parameter",
+    ".*does not have many workers",
+    ".*The `srun` command is available",
+    "The number of training batches",
+    "Experiment logs directory .* exists and is not empty",
+    "Total length of `list` across ranks is zero",
+    # torch 2.15 deprecates a test that lightning 2.6.6 makes at every transfer of a batch
+    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+)
+
+
+class TrainCLI(LightningCLI):
+    """Lightning's command line for our module and data, with the run's own settings.
+
+    Args:
+        args: The arguments that follow ``medvlp train``.
+        run: Whether to train; otherwise everything is built and nothing is run or written.
+    """
+
+    def __init__(self, args: Sequence[str], *, run: bool = True) -> None:
+        self._run = run
+        self._loggers: list[Logger] = []
+        self._arguments = list(args)
+        super().__init__(
+            ContrastiveModule,
+            PairsDataModule,
+            save_config_callback=None,
+            trainer_defaults=_TRAINER_DEFAULTS,
+            seed_everything_default=0,
+            parser_kwargs={**_PARSER, "fit": dict(_PARSER)},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=self._arguments,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return what can be run, and which of its arguments are not offered."""
+        hidden = {"model", "train_dataloaders", "val_dataloaders", "datamodule"}
+        return {"fit": {*hidden, "ckpt_path", "weights_only"}}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the run's own settings.
+
+        Args:
+            parser: Where to.
+        """
+        parser.add_argument("--run", type=RunSettings, required=True)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse the arguments and the configuration files they name.
+
+        Args:
+            parser: The parser.
+            args: The arguments.
+
+        Raises:
+            ConfigError: MV1001 for an unknown key, MV1002 for a bad or missing value.
+        """
+        source = config_sources(self._arguments)
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            defaults = self._subcommand_parsers["fit"].get_defaults(skip_validation=True)
+            valid = set(defaults.keys(branches=True))
+            raise parser_error(str(error), valid, source) from error
+
+    def instantiate_classes(self) -> None:
+        """Build the module, the data and the trainer.
+
+        Raises:
+            ConfigError: If settings do not go together (MV1002).
+        """
+        try:
+            super().instantiate_classes()
+        except ValidationError as error:
+            raise validation_error(error, config_sources(self._arguments)) from error
+
+    def instantiate_trainer(self, **kwargs: object) -> Trainer:
+        """Build the trainer with the run's loggers and callbacks.
+
+        Raises:
+            ConfigError: If the file sets what the run decides (MV1002).
+        """
+        chosen = self._get(self.config_init, "trainer")
+        for key in _OURS:
+            if chosen[key] != _TRAINER_DEFAULTS[key]:
+                raise ConfigError(
+                    "MV1002",
+                    f"trainer.{key} is set, and would have no effect",
+                    expected=f"no trainer.{key}",
+                    hint="run.wandb and run.progress choose what is logged and shown",
+                )
+        settings: RunSettings = self._get(self.config_init, "run")
+        text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_none=False)
+        if self._run:
+            prepare_run_folder(settings)
+            self._loggers = build_loggers(settings)
+            kwargs["logger"] = self._loggers
+        own = [
+            SaveConfig(settings.folder / "config.yaml", text),
+            SaveBundle(settings, yaml.safe_load(text)),
+            *([ShowProgress()] if settings.progress else []),
+        ]
+        kwargs["callbacks"] = [*(chosen["callbacks"] or []), *own]
+        return super().instantiate_trainer(default_root_dir=settings.folder, **kwargs)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if not self._run:
+            return
+        try:
+            super()._run_subcommand(subcommand)
+        finally:
+            finish_loggers(self._loggers)
+
+
+def main(args: Sequence[str]) -> int:
+    """Train as a configuration file says.
+
+    Args:
+        args: What follows ``medvlp train``, such as ``fit --config FILE --trainer.max_epochs 2``.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        ConfigError: If the configuration is wrong: MV1001 for an unknown key, MV1002 for a value.
+        MedvlpError: If the data or the run's folder cannot be used, or training fails.
+    """
+    build(args, run=True)
+    return 0
+
+
+def build(args: Sequence[str], *, run: bool = False) -> TrainCLI:
+    """Parse a configuration and build all it names.
+
+    Args:
+        args: What follows ``medvlp train``.
+        run: Whether to train too.
+
+    Raises:
+        ConfigError: If the configuration is wrong.
+    """
+    with _quiet_libraries():
+        return TrainCLI(args, run=run)
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Leave out what Lightning says on its own account; errors and our own lines stay."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in _LIBRARY_MESSAGES:
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.WARNING)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

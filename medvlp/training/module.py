@@ -1,0 +1,185 @@
+"""Contrastive training of a dual encoder with Lightning; the loss is an objective by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from medvlp.data.batch import Batch
+from medvlp.data.modules import PairsDataModule
+from medvlp.errors import MedvlpError, UsageError
+from medvlp.models.architecture import DualEncoderSettings
+from medvlp.models.dual_encoder import DualEncoder, DualOutput
+from medvlp.models.preprocessing import normalize_pixels
+from medvlp.training.objectives import OptionValue, build_objective
+from medvlp.training.optimization import (
+    OptimizerSettings,
+    ScheduleSettings,
+    build_optimizer,
+    learning_rate_factor,
+)
+
+if TYPE_CHECKING:
+    from medvlp.losses.report import LossReport
+
+__all__ = ["ContrastiveModule"]
+
+_SCHEDULE = ScheduleSettings()
+_STEPS_BETWEEN_CHECKS = 20
+
+
+class ContrastiveModule(pl.LightningModule):
+    """Trains a dual encoder on image-text pairs.
+
+    Args:
+        encoder: The dual encoder's towers.
+        optimizer: How weights are changed.
+        schedule: How the learning rate runs.
+        objective: Name of what a step descends.
+        objective_options: Arguments of the objective.
+        seed: Fixes the random first weights.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        *,
+        encoder: DualEncoderSettings,
+        optimizer: OptimizerSettings,
+        schedule: ScheduleSettings = _SCHEDULE,
+        objective: str = "clip",
+        objective_options: dict[str, OptionValue] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.dual_encoder: DualEncoder | None = None
+        self._settings = encoder
+        self._optimizer_settings = optimizer
+        self._schedule = schedule
+        self._objective = build_objective(objective, objective_options or {})
+        self._objective_name = objective
+        self._seed = seed
+
+    def configure_model(self) -> None:
+        """Build the dual encoder for the data's tokenizer."""
+        if self.dual_encoder is not None:
+            return
+        data = self.pairs
+        if data.max_tokens > self._settings.text.max_tokens:
+            raise UsageError(
+                "MV1002",
+                f"data.max_tokens={data.max_tokens} is more than the text tower takes",
+                expected=f"at most model.encoder.text.max_tokens={self._settings.text.max_tokens}",
+            )
+        built = DualEncoder(self._settings, data.tokenizer.vocab_size, seed=self._seed)
+        self.dual_encoder = built.to(memory_format=torch.channels_last)
+        preprocessing = data.preprocessing
+        self.register_buffer("mean", torch.tensor(preprocessing.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocessing.std), persistent=False)
+
+    @property
+    def pairs(self) -> PairsDataModule:
+        """The data that the trainer reads."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, PairsDataModule):
+            msg = f"ContrastiveModule is trained on a PairsDataModule, got {type(data).__name__}"
+            raise TypeError(msg)
+        return data
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes: the loss compares the pairs of one process only.
+
+        Raises:
+            UsageError: MV1706.
+        """
+        if self.trainer.world_size > 1:
+            raise UsageError(
+                "MV1706",
+                f"objective {self._objective_name!r} cannot run on {self.trainer.world_size} "
+                "processes: each would compare its own pairs only",
+                expected="trainer.devices=1 and trainer.num_nodes=1",
+            )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Return the loss of a batch and log its parts.
+
+        Args:
+            batch: The pairs.
+            batch_idx: Number of the batch in the epoch.
+
+        Raises:
+            MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
+        """
+        report = self._report(batch)
+        if batch_idx % _STEPS_BETWEEN_CHECKS == 0:
+            self._check_finite(report)
+        encoder = self._encoder()
+        self.log("train/loss", report.total.detach(), batch_size=len(batch))
+        self.log("train/logit_scale", encoder.logit_scale.detach().exp(), batch_size=len(batch))
+        for name, value in report.terms.items():
+            self.log(f"train/{name}", value, batch_size=len(batch))
+        return report.total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the loss, and how often the nearest caption of the batch is of the image's group.
+
+        Args:
+            batch: The pairs.
+            batch_idx: Number of the batch in the epoch.
+        """
+        outputs = self._outputs(batch)
+        report = self._objective(outputs, batch)
+        nearest = (outputs.image @ outputs.text.T).argmax(dim=1)
+        hits = (batch.group_id[nearest] == batch.group_id).float().mean()
+        self.log("validation/loss", report.total, batch_size=len(batch))
+        self.log("validation/caption_of_group", hits, batch_size=len(batch))
+
+    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
+        """Keep the logit scale within its bounds, now that the step has been made.
+
+        Args:
+            outputs: What the step returned.
+            batch: The pairs.
+            batch_idx: Number of the batch in the epoch.
+        """
+        self._encoder().clamp_logit_scale()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its schedule over all steps of the run."""
+        optimizer = build_optimizer(self._encoder(), self._optimizer_settings)
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, total_steps, self._schedule)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def _encoder(self) -> DualEncoder:
+        if self.dual_encoder is None:
+            msg = "the dual encoder is built when a trainer takes the module"
+            raise RuntimeError(msg)
+        return self.dual_encoder
+
+    def _outputs(self, batch: Batch) -> DualOutput:
+        pixels = normalize_pixels(batch.image, self.mean, self.std)
+        outputs: DualOutput = self._encoder()(pixels, batch.text.ids, batch.text.mask)
+        return outputs
+
+    def _report(self, batch: Batch) -> LossReport:
+        return self._objective(self._outputs(batch), batch)
+
+    def _check_finite(self, report: LossReport) -> None:
+        if not bool(torch.isfinite(report.total)):
+            raise MedvlpError(
+                "MV1703",
+                f"the loss is {float(report.total.detach())} at step {self.global_step}",
+                expected="a finite number",
+                hint="lower model.optimizer.learning_rate, or lengthen model.schedule.warmup_share",
+            )
