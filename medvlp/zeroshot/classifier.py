@@ -5,6 +5,7 @@ Letters: D embedding, C classes, n names, T templates, P prompt sets, U distinct
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Callable
@@ -53,6 +54,17 @@ class TextClassifier:
     logit_scale: float
     prompts: Mapping[str, tuple[str, ...]]
     candidates: PromptCandidates | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides a verdict: columns, names, scale, candidates."""
+        digest = hashlib.sha256(repr((self.class_names, float(self.logit_scale))).encode())
+        digest.update(np.ascontiguousarray(self.weights).tobytes())
+        if self.candidates is not None:
+            digest.update(repr(self.candidates.keep).encode())
+            digest.update(np.ascontiguousarray(self.candidates.bank).tobytes())
+            digest.update(np.ascontiguousarray(self.candidates.sets).tobytes())
+        return digest.hexdigest()
 
 
 def class_columns(embeddings: Sequence[ArrayLike]) -> NDArray[np.float64]:

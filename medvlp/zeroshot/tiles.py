@@ -138,7 +138,7 @@ def smooth_overlaps(
     positions = _as_positions(coords)
     if values.ndim != 2 or len(values) != len(positions):
         raise ValueError(f"probabilities {values.shape} and coords {positions.shape} do not fit")
-    step_x, step_y = step_px0 if isinstance(step_px0, tuple) else (step_px0, step_px0)
+    step_x, step_y = np.broadcast_to(np.asarray(step_px0, dtype=np.float64), 2).tolist()
     if not (1 <= step_x < math.inf and 1 <= step_y < math.inf):
         raise ValueError(f"step_px0 must be at least one pixel, got {step_px0}")
     if len(values) == 0:

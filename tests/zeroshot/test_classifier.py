@@ -174,3 +174,19 @@ def test_build_classifier__refuses_too_many_combinations() -> None:
     with pytest.raises(ConfigError, match="make 54000 prompt sets") as caught:
         build_classifier(embed_words, slide_task(classes=classes, prompts={"screen": 3}), 1.0)
     assert caught.value.code == "MV1515"
+
+
+def test_fingerprint__changes_with_whatever_decides_a_verdict(tmp_path: Path) -> None:
+    path = str(prompt_file(tmp_path, 4))
+    tasks = [
+        slide_task(),
+        slide_task(templates=["{}."]),
+        slide_task(logit_scale=3),
+        slide_task(prompts={"file": path}),
+        slide_task(prompts={"file": path, "screen": 2}),
+        slide_task(prompts={"file": path, "screen": 3}),
+    ]
+    found = [build_classifier(embed_words, task, 1.0).fingerprint for task in tasks]
+    assert len(set(found)) == len(tasks)
+    again = [build_classifier(embed_words, task, 1.0).fingerprint for task in tasks]
+    assert again == found

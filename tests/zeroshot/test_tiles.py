@@ -176,6 +176,13 @@ def test_smooth_overlaps__whole_steps_match_exact_positions_only() -> None:
     np.testing.assert_allclose(smooth_overlaps(values, [[0, 0], [11, 0]], 10), values, **EXACT)
 
 
+def test_smooth_overlaps__take_one_step_or_a_pair_of_any_kind() -> None:
+    values, coords = np.random.default_rng(0).random((4, 1)), [[0, 0], [8, 0], [0, 8], [8, 8]]
+    expected = smooth_overlaps(values, coords, 8)
+    for step in ((8, 8), [8, 8], np.asarray([8, 8]), 8.0, np.int64(8)):
+        assert (smooth_overlaps(values, coords, step) == expected).all()
+
+
 def test_smooth_overlaps__accept_no_tiles() -> None:
     empty = smooth_overlaps(np.zeros((0, 2)), np.zeros((0, 2), dtype=int), 10)
     assert empty.shape == (0, 2)
