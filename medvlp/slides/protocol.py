@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["SlideReader"]
 
 
+@runtime_checkable
 class SlideReader(Protocol):
     """What every decoder offers; positions are level-0 ``(x, y)``, sizes ``(width, height)``."""
 

@@ -73,7 +73,7 @@ def explain_refusal(path: Path, reason: str) -> SlideError:
     """
     reason = reason.replace(str(path), path.name)
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(132)
     size_bytes = path.stat().st_size
     directory_offset = _first_directory_offset(head)
     if directory_offset is not None and directory_offset >= size_bytes:
@@ -91,6 +91,12 @@ def explain_refusal(path: Path, reason: str) -> SlideError:
     hint = _CONVERT
     if "transfer syntax" in reason:
         hint = "convert it to a DICOM slide compressed with JPEG or JPEG 2000"
+    elif head[128:] == b"DICM":
+        return SlideError(
+            "MV1201",
+            f"{path.name} is a DICOM file, but no whole-slide image with pixels that can be read",
+            expected="SOP class VL Whole Slide Microscopy Image",
+        )
     return SlideError("MV1201", f"{path.name} cannot be opened as a slide: {reason}", hint=hint)
 
 
