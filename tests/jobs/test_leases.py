@@ -16,11 +16,12 @@ from medvlp.jobs.leases import ItemLease, LeaseSettings, remove_abandoned
 
 ROOT = Path(__file__).parents[2]
 QUICK = LeaseSettings(heartbeat_s=0.1, stale_s=0.4)
+STEADY = LeaseSettings(heartbeat_s=0.1, stale_s=1.0)  # for holders that must survive a busy machine
 HOLDER = """
     import sys, time
     from pathlib import Path
     from medvlp.jobs.leases import ItemLease, LeaseSettings, remove_abandoned
-    lease = ItemLease(Path(sys.argv[1]), LeaseSettings(heartbeat_s=0.1, stale_s=0.4))
+    lease = ItemLease(Path(sys.argv[1]), LeaseSettings(heartbeat_s=0.1, stale_s=1.0))
     print(lease.acquire(), flush=True)
     time.sleep(60)
 """
@@ -72,9 +73,9 @@ def test_item_lease__has_one_holder_at_a_time(tmp_path: Path) -> None:
 
 def test_item_lease__stays_with_a_live_holder_beyond_the_stale_time(tmp_path: Path) -> None:
     holder = start_holder(tmp_path / "x.lease")
-    waiting = ItemLease(tmp_path / "x.lease", QUICK)
+    waiting = ItemLease(tmp_path / "x.lease", STEADY)
     try:
-        deadline = time.monotonic() + 3 * QUICK.stale_s
+        deadline = time.monotonic() + 1.5 * STEADY.stale_s
         while time.monotonic() < deadline:
             assert not waiting.acquire()
             time.sleep(0.05)
@@ -84,8 +85,7 @@ def test_item_lease__stays_with_a_live_holder_beyond_the_stale_time(tmp_path: Pa
 
 def test_item_lease__is_taken_at_once_from_a_killed_holder_of_this_host(tmp_path: Path) -> None:
     holder = start_holder(tmp_path / "x.lease")
-    patient = LeaseSettings(heartbeat_s=0.1, stale_s=0.4)
-    waiting = ItemLease(tmp_path / "x.lease", patient)
+    waiting = ItemLease(tmp_path / "x.lease", STEADY)
     assert not waiting.acquire()
     stop(holder)
     assert waiting.acquire()
@@ -162,9 +162,9 @@ def test_item_lease__puts_back_a_marker_that_replaced_the_empty_one(
 def test_remove_abandoned__removes_only_what_dead_holders_left(tmp_path: Path) -> None:
     dead = start_holder(tmp_path / "dead.lease")
     stop(dead)
-    alive = ItemLease(tmp_path / "alive.lease", QUICK)
+    alive = ItemLease(tmp_path / "alive.lease", STEADY)
     assert alive.acquire()
-    remove_abandoned(tmp_path, QUICK)
+    remove_abandoned(tmp_path, STEADY)
     assert [path.name for path in tmp_path.iterdir()] == ["alive.lease"]
     alive.release()
 

@@ -227,7 +227,8 @@ def test_run_items__refuses_keys_that_are_unsafe_or_shared(run: Run, keys: list[
 
 def test_run_items__waits_for_an_item_that_another_process_finishes(run: Run) -> None:
     run.start(is_done=lambda _: True)  # makes the folders
-    lease = ItemLease(run.folder / "state" / "leases" / "a.lease", QUICK)
+    steady = LeaseSettings(heartbeat_s=0.2, stale_s=10)
+    lease = ItemLease(run.folder / "state" / "leases" / "a.lease", steady)
     assert lease.acquire()
 
     def finish() -> None:
@@ -236,7 +237,7 @@ def test_run_items__waits_for_an_item_that_another_process_finishes(run: Run) ->
 
     thread = threading.Thread(target=finish)
     thread.start()
-    report = run.start()
+    report = run.start(lease=steady)
     thread.join()
     lease.release()
     assert statuses(report) == {"a": "reused", "b": "done", "c": "done"}
