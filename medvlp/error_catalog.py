@@ -55,6 +55,12 @@ CATALOG: dict[str, Explanation] = {
         "accepted because two readers would understand the file differently.",
         "Correct the line that the message names; put keys that look like numbers in quotes.",
     ),
+    "MV1006": Explanation(
+        "a command line override is not valid",
+        "An offline entry point takes one YAML file and overrides of the form key=value; a "
+        "word was something else, or there was no file.",
+        "Give the file first, then overrides such as tiling.mpp=0.25.",
+    ),
     "MV1101": Explanation(
         "a file cannot be read",
         "A file that a case or a manifest names does not exist, went away while it was used, or "
@@ -99,6 +105,28 @@ CATALOG: dict[str, Explanation] = {
         "fewer cells than the header.",
         "Save the table as UTF-8 CSV with one header line; put cells that hold the separator into "
         "quotes.",
+    ),
+    "MV1108": Explanation(
+        "nothing that medvlp knows",
+        "The folder or file is none of the things that medvlp reads or writes.",
+        "Give a slide, a feature file, a model bundle, a task, a manifest or a run folder.",
+    ),
+    "MV1109": Explanation(
+        "no model serves this modality",
+        "The case is of a kind (slide, CT, radiograph) that none of the given models can "
+        "judge. The other cases go on.",
+        "Pass a further --model for that modality, or leave such files out.",
+    ),
+    "MV1110": Explanation(
+        "the output folder belongs to another run",
+        "The folder was begun with other models, tasks, settings or versions. Mixing both "
+        "would give tables that nobody can interpret.",
+        "Choose another --out. Features can be reused with --features.",
+    ),
+    "MV1111": Explanation(
+        "the result of a case is damaged",
+        "The result file in the case's folder is missing or is not what this program writes.",
+        "Delete the folder of the case and start the same command again.",
     ),
     "MV1201": Explanation(
         "the file cannot be opened as a slide",
@@ -156,6 +184,12 @@ CATALOG: dict[str, Explanation] = {
         "tile would be read from very many pixels.",
         "Ask for a finer scale or smaller tiles, or convert the slide to a pyramid.",
     ),
+    "MV1210": Explanation(
+        "too many tiles of a slide do not decode",
+        "More tiles are damaged than is tolerated, so a diagnosis would rest on an unknown "
+        "part of the slide. Damaged tiles are never replaced by invented pixels.",
+        "Copy the slide again from its source, or accept more with --max-failed-share.",
+    ),
     "MV1301": Explanation(
         "the feature file cannot be read",
         "The path names no file, or you may not read it.",
@@ -182,6 +216,12 @@ CATALOG: dict[str, Explanation] = {
         "the slide has changed since its features were made",
         "The hash of the slide's bytes differs from the one in the feature file.",
         "Embed the slide again.",
+    ),
+    "MV1306": Explanation(
+        "an output was made with other parameters",
+        "A feature or tile file of this name was made by another version or with other "
+        "settings, so it is not reused.",
+        "Choose another output folder, or delete the file.",
     ),
     "MV1310": Explanation(
         "the file is no tile feature file, or is damaged",
@@ -304,6 +344,11 @@ CATALOG: dict[str, Explanation] = {
         "code could do anything, so such models are not loaded.",
         "Use a model that the installed libraries can build from its settings and weights.",
     ),
+    "MV1417": Explanation(
+        "the encoder gave NaN or infinite features",
+        "The forward pass overflowed, or the weights do not fit the input.",
+        "Run with --precision fp32; if that does not help, check the weights.",
+    ),
     "MV1501": Explanation(
         "a task without classes",
         "The list of classes is empty, so there is nothing to tell apart.",
@@ -387,6 +432,13 @@ CATALOG: dict[str, Explanation] = {
         "Screening tries every combination of one name per class with one template, and there are "
         "too many of them.",
         "Shorten the lists of names or templates, or give the candidates in a prompt file.",
+    ),
+    "MV1516": Explanation(
+        "the scale of the task is not the scale of the model",
+        "A model sees tissue at the scale it was trained at; at another scale its scores mean "
+        "something else.",
+        "Set mpp and tile_px of the task to those of the model, or pass --allow-scale if this "
+        "is meant.",
     ),
     "MV1600": Explanation(
         "an error that the program did not expect",

@@ -22,9 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"losses", "knowledge", "slides", "volumes", "radiographs", "metrics", "phantoms"}),
     frozenset({"text"}),
     frozenset({"jobs", "config"}),
-    frozenset(
-        {"errors", "error_catalog", "types", "registry", "distributed", "io", "pixels", "medvlp"}
-    ),
+    frozenset({"distributed", "io", "pixels", "registry"}),
+    frozenset({"errors", "error_catalog", "types", "medvlp"}),
 )
 LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}
 

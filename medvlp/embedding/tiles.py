@@ -96,7 +96,7 @@ def embed_slide(
     Raises:
         SlideError: MV1210 if too many tiles do not decode; what the reader raises.
         WorkerError: If reading crashes or goes over its limits.
-        ModelError: MV1416 if a feature is NaN or infinite.
+        ModelError: MV1417 if a feature is NaN or infinite.
     """
     plan = survey.plan
     features = np.empty((plan.num_tiles, encoder.dim), np.float32)
@@ -141,7 +141,7 @@ def _check_finite(features: NDArray[np.float32], encoder: ImageEncoder) -> None:
     bad = int((~np.isfinite(features).all(axis=1)).sum()) if features.size else 0
     if bad:
         raise ModelError(
-            "MV1416",
+            "MV1417",
             f"{encoder.name} gave NaN or infinite features for {bad} of {len(features)} tiles",
             expected="finite features",
             hint="run with --precision fp32, or check the weights",

@@ -24,7 +24,8 @@ from medvlp.models.bundle_schema import (
     read_bundle_meta,
 )
 from medvlp.models.dual_encoder import DualEncoder
-from medvlp.models.folders import FolderLayout, model_folder, model_layout
+from medvlp.models.folders import FolderLayout, model_folder, model_label, model_layout
+from medvlp.models.hub import HUB_PREFIX
 from medvlp.models.open_clip_models import OpenClipModel, load_open_clip, load_open_clip_folder
 from medvlp.models.text_encoder import TextEncoder
 from medvlp.models.vision import ImageEncoder
@@ -146,7 +147,8 @@ def load_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32
     folder = model_folder(text)
     layout = model_layout(folder)
     if layout == FolderLayout.OPEN_CLIP:
-        return _from_open_clip(load_open_clip_folder(text, folder), device, precision)
+        label = model_label(text, folder)
+        return _from_open_clip(load_open_clip_folder(label, folder), device, precision)
     if layout == FolderLayout.TIMM:
         raise _without_text(text)
     return load_bundle_folder(text, folder, device=device, precision=precision)
@@ -154,6 +156,8 @@ def load_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32
 
 def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) -> Bundle:
     """Load a folder that holds ``medvlp.json``; every file's hash is checked before use.
+
+    A local bundle is called in outputs what its description calls it, never by its path.
 
     Raises:
         ModelError: If a file is missing (MV1403), changed (MV1404), of another version (MV1408), or
@@ -172,6 +176,7 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
     model = DualEncoder(meta.architecture, meta.vocab_size)
     load_weights_into(model, read_safetensors(folder / WEIGHTS_FILE), str(folder))
     image_side = model.image_side()
+    name = name if name.startswith(HUB_PREFIX) else meta.name
     return Bundle(
         name=name,
         image_encoder=ImageEncoder(

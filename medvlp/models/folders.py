@@ -11,7 +11,7 @@ from medvlp.models.bundle_schema import BUNDLE_FILE
 from medvlp.models.hub import HUB_PREFIX, fetch_hub_folder
 from medvlp.models.weights import refuse_pickle
 
-__all__ = ["FolderLayout", "model_folder", "model_layout"]
+__all__ = ["FolderLayout", "model_folder", "model_label", "model_layout"]
 
 _FORMS = "a model folder, hf-hub:owner/name, open_clip:ARCH[/PRETRAINED] or timm:ARCH[/PRETRAINED]"
 
@@ -40,6 +40,11 @@ def model_folder(name: str) -> Path:
         refuse_pickle(path)
         raise ModelError("MV1401", f"{name!r} is a file, not a model", expected=_FORMS)
     raise ModelError("MV1401", f"there is no model {name!r}", expected=_FORMS)
+
+
+def model_label(name: str, folder: Path) -> str:
+    """Return what outputs call a model: its hub name, or its folder's, never a local path."""
+    return name if name.startswith(HUB_PREFIX) else folder.resolve().name
 
 
 def model_layout(folder: Path) -> FolderLayout:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from medvlp.errors import ModelError
 from medvlp.models.bundle import load_bundle_folder
-from medvlp.models.folders import FolderLayout, model_folder, model_layout
+from medvlp.models.folders import FolderLayout, model_folder, model_label, model_layout
 from medvlp.models.open_clip_models import load_open_clip, load_open_clip_folder
 from medvlp.models.timm_towers import load_timm_encoder, load_timm_folder
 from medvlp.models.vision import ImageEncoder
@@ -49,8 +49,10 @@ def load_image_encoder(
     folder = model_folder(text)
     layout = model_layout(folder)
     if layout is FolderLayout.TIMM:
-        return load_timm_folder(text, folder, device=device, precision=precision)
+        label = model_label(text, folder)
+        return load_timm_folder(label, folder, device=device, precision=precision)
     if layout is FolderLayout.OPEN_CLIP:
-        return load_open_clip_folder(text, folder).image_encoder(device, precision)
+        label = model_label(text, folder)
+        return load_open_clip_folder(label, folder).image_encoder(device, precision)
     bundle = load_bundle_folder(text, folder, device=device, precision=precision)
     return bundle.image_encoder

@@ -27,7 +27,7 @@ def items_of(discovery: Discovery) -> list[JobItem[Case]]:
 def missing_model(case: Case) -> MedvlpError:
     """Return the error of a case whose modality no given model serves."""
     return MedvlpError(
-        "MV1106",
+        "MV1109",
         f"{case.path.name} is a {case.modality}, and no model for that modality was given",
         hint="pass a further --model for it, or leave such files out",
     )

@@ -99,7 +99,7 @@ class SlideJudge:
         return {
             "model": self.bundle.name,
             "weights": self.bundle.image_encoder.weights_sha256,
-            "classifier": self.classifier.weights.tolist(),
+            "classifier": self.classifier.fingerprint,
             "precision": self.bundle.image_encoder.precision,
             "task": self.task.model_dump(mode="json"),
             "tiling": asdict(embed.tiling),

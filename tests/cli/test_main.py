@@ -27,7 +27,7 @@ def test_version__is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["zero-shto"], "zero-shot"),
         (["explain", "MV1001", "--jsn"], "Unknown option"),
-        (["explain"], "required"),
+        (["explain"], "CODE"),
         (["embed", "x.svs", "--out", "o", "--model", "m", "--tile_pxx", "3"], "Unknown option"),
     ],
 )
