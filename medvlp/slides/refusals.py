@@ -70,7 +70,11 @@ def explain_refusal(path: Path, reason: str) -> SlideError:
 
     Returns:
         MV1202 if the file is a TIFF that ends before its own directory, else MV1201.
+
+    Raises:
+        SlideError: MV1202 or MV1208 if the file is no readable, filled file any more.
     """
+    check_slide_file(path)
     reason = reason.replace(str(path), path.name)
     with path.open("rb") as file:
         head = file.read(132)

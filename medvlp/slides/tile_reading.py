@@ -91,9 +91,9 @@ def read_tiles(
         raise ValueError(msg)
     stamp = _file_stamp(path)
     workers = threads or min(_MAX_THREADS, _available_processors())
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="tiles")
-    try:
-        with open_slide(path, slide_mpp=slide_mpp) as reader:
+    with open_slide(path, slide_mpp=slide_mpp) as reader:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="tiles")
+        try:
             read = partial(_read_tile, reader, plan, preprocessing)
             waiting: deque[Future[NDArray[np.uint8] | None]] = deque()
             ahead = _BATCHES_AHEAD * batch_size
@@ -106,8 +106,9 @@ def read_tiles(
                 if stop == plan.num_tiles or any(tile is None for tile in tiles):
                     _check_unchanged(path, stamp)
                 yield _batch(start, tiles, plan, preprocessing)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        finally:
+            # Before the slide is closed: a read on a closed slide would crash the process.
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _read_tile(
@@ -123,7 +124,7 @@ def _read_tile(
             return None
         raise SlideError(
             "MV1207",
-            f"{reader.path.name} could be opened at first but not any more: {error.reason}",
+            f"{reader.path.name} was removed or changed while its tiles were read: {error.reason}",
             hint="keep slides in place while they are read, then run again",
         ) from error
     tile = resize_rgb(rgb, (tile_px, tile_px), "bicubic")
