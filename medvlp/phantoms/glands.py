@@ -72,7 +72,7 @@ def _ramp(values: NDArray[np.float32], width: float) -> NDArray[np.float32]:
 def draw_papillary(rng: np.random.Generator, side_px: int, mpp: float, size: float) -> StainField:
     """Draw papillae: thin cores with vessels, one row of cells around each, white space between."""
     shape = (side_px, side_px)
-    openness = float(rng.normal(0.25, 0.08))
+    openness = float(rng.normal(0.25, 0.1))
     wave = periodic_noise(rng, shape, 58 * size / mpp, stretch=(1.6, 1.0), bandwidth=0.3)
     wave += 0.25 * periodic_noise(rng, shape, 34 * size / mpp)
     grad = np.hypot(
@@ -88,12 +88,12 @@ def draw_papillary(rng: np.random.Generator, side_px: int, mpp: float, size: flo
     foam = np.clip(periodic_noise(rng, shape, 7 / mpp), -1, 1)
     eosin = (
         0.012
-        + cells * (0.42 + 0.05 * grain) * (1 - core)
-        + core * (0.34 + 0.07 * fibre + 0.1 * foam)
+        + cells * (0.6 + 0.05 * grain) * (1 - core)
+        + core * (0.44 + 0.07 * fibre + 0.1 * foam)
     )
     hema = 0.01 + cells * (0.24 + 0.05 * grain) * (1 - core) + 0.1 * core
     field = StainField(np.maximum(hema, 0), np.maximum(eosin, 0.005), mpp)
-    kind = NucleusKind(length_um=8.4 * size, width_um=6.4 * size, darkness=1.45, nucleolus=0.25)
+    kind = NucleusKind(length_um=8.4 * size, width_um=6.4 * size, darkness=1.55, nucleolus=0.25)
     spots, angle = _line_nuclei(rng, depth, mpp, 6.6 * size, (4.6, 6.8))
     draw_nuclei(rng, field, spots, kind, angle)
     inner = jittered_points(rng, side_px, 13 / mpp, 0.5)
@@ -135,8 +135,8 @@ def draw_glandular(rng: np.random.Generator, side_px: int, mpp: float, size: flo
     kind = NucleusKind(
         length_um=12.0 * size,
         width_um=5.6 * size,
-        darkness=1.25,
-        coarseness=0.26,
+        darkness=1.1,
+        coarseness=0.28,
         nucleolus=0.35,
         irregularity=0.07,
     )

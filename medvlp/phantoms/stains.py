@@ -53,12 +53,12 @@ def draw_staining(rng: np.random.Generator) -> Staining:
     Args:
         rng: Source of randomness.
     """
-    hema, eosin = np.exp(rng.normal(0.0, (0.32, 0.32))).clip(0.5, 2.0)
+    hema, eosin = np.exp(rng.normal(0.0, (0.34, 0.34))).clip(0.5, 1.7)
     shade = rng.normal(0, 2.0, 3)
     red, green, blue = (np.array([243.0, 242.0, 244.0]) + shade).clip(234, 250)
     return Staining(
-        _tilt(rng, _HEMATOXYLIN, 0.07, float(hema)),
-        _tilt(rng, _EOSIN, 0.07, float(eosin)),
+        _tilt(rng, _HEMATOXYLIN, 0.08, float(hema)),
+        _tilt(rng, _EOSIN, 0.08, float(eosin)),
         (float(red), float(green), float(blue)),
         focus_um=float(rng.uniform(0.2, 0.4)),
     )

@@ -61,7 +61,7 @@ def fibres(
 def draw_clear_cell(rng: np.random.Generator, side_px: int, mpp: float, size: float) -> StainField:
     """Draw nests of polygonal, empty cells with thin membranes, in a net of capillaries."""
     shape = (side_px, side_px)
-    spacing = 15.5 * size / mpp
+    spacing = 14.6 * size / mpp
     centres = jittered_points(rng, side_px, spacing, 0.24)
     cells = find_borders(centres, side_px, 1.5 * spacing, warp_of(rng, side_px, 9 / mpp, 0.8 / mpp))
     nests = find_borders(
@@ -75,12 +75,12 @@ def draw_clear_cell(rng: np.random.Generator, side_px: int, mpp: float, size: fl
     flocks = periodic_noise(rng, shape, 3.5 / mpp)
     filled = rng.gamma(1.2, 0.08, len(centres)).astype(np.float32)[cells.owner]
     skin = np.exp(-((edge_um / 0.8) ** 2))
-    eosin = 0.07 + filled * (1 + 0.4 * flocks) + 0.6 * skin
+    eosin = 0.07 + filled * (1 + 0.4 * flocks) + 0.55 * skin
     wall = np.exp(-((nest_um / (2.3 + 0.7 * periodic_noise(rng, shape, 60 / mpp))) ** 2))
     eosin = np.maximum(eosin, 0.75 * wall)
     hema = 0.1 + 0.05 * flocks + 0.12 * wall + 0.1 * skin
     field = StainField(np.maximum(hema, 0), np.maximum(eosin, 0), mpp)
-    kind = NucleusKind(length_um=7.6 * size, width_um=7.0 * size, darkness=1.45, nucleolus=0.3)
+    kind = NucleusKind(length_um=7.9 * size, width_um=7.2 * size, darkness=1.45, nucleolus=0.3)
     shift = rng.normal(0, 1.6 / mpp, centres.shape).astype(np.float32)
     seen = rng.random(len(centres)) < 0.86
     draw_nuclei(rng, field, (centres + shift)[seen], kind)
@@ -117,7 +117,7 @@ def draw_small_cell(rng: np.random.Generator, side_px: int, mpp: float, size: fl
         length_um=8.4 * size,
         width_um=6.4 * size,
         size_spread=0.14,
-        darkness=1.05,
+        darkness=0.9,
         coarseness=0.34,
         rim=0.05,
         irregularity=0.1,
