@@ -1,0 +1,69 @@
+"""The folder of a case: read back as written, damaged ones refused."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from medvlp.config.runs import PredictionRow, RunFolder
+from medvlp.errors import OutputError
+from medvlp.pipelines.case_folder import read_case_result, result_path
+from medvlp.types import Case
+
+CASE = Case(case_id="site/a.svs", case_key="site_a", path=Path("a.svs"), modality="slide")
+ROW = PredictionRow(
+    case_id="site/a.svs",
+    model="m",
+    task="t",
+    modality="slide",
+    status="diagnosed",
+    prediction="A",
+    confidence=0.75,
+    n_units=4,
+    n_used=4,
+    probabilities={"A": 0.75, "B": 0.25},
+    prediction_set=("A", "B"),
+)
+
+
+def write_result(run: RunFolder, **changes: object) -> Path:
+    record = {
+        "slide_sha256": "s",
+        "parameters_sha256": "p",
+        "rows": [asdict(ROW)],
+        "figures": [{"path": "heatmap.png", "title": "t", "description": "d", "is_wide": False}],
+        "notes": ["why"],
+        **changes,
+    }
+    path = result_path(run, CASE)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_read_case_result__returns_what_was_written(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    write_result(run)
+    result = read_case_result(run, CASE)
+    assert result.rows == (ROW,)
+    assert result.details.notes == ("why",)
+    assert result.details.figures[0].path == tmp_path / "cases" / "site_a" / "heatmap.png"
+
+
+@pytest.mark.parametrize("changes", [{"rows": [{"case_id": 1}]}, {"figures": None}])
+def test_read_case_result__refuses_a_damaged_file(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    run = RunFolder(tmp_path)
+    write_result(run, **changes)
+    with pytest.raises(OutputError, match="MV1111: the result of case site/a.svs is damaged"):
+        read_case_result(run, CASE)
+
+
+def test_read_case_result__refuses_half_a_file(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    path = write_result(run)
+    path.write_text(path.read_text()[:40])
+    with pytest.raises(OutputError, match="delete the folder cases/site_a"):
+        read_case_result(run, CASE)
