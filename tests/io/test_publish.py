@@ -5,7 +5,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -15,13 +14,11 @@ import pytest
 from medvlp.errors import MedvlpError, OutputError, UsageError
 from medvlp.io import (
     AlreadyPublishedError,
-    check_output_folder,
     full_disk_errors,
     output_errors,
     publish_file,
     publish_folder,
 )
-from medvlp.io.temporaries import temporary_path
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,22 +38,6 @@ def write_megabytes(path: Path, writer: str) -> None:
 
 def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs Linux and root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("this system does not let root mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_publish_file__shows_the_name_only_when_it_is_complete(tmp_path: Path) -> None:
@@ -352,53 +333,6 @@ def test_publish_folder__ignores_that_a_folder_cannot_be_flushed(
     with publish_folder(tmp_path / "x") as temporary:
         (temporary / "a").write_text("")
     assert names(tmp_path / "x") == ["a"]
-
-
-def test_check_output_folder__makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> None:
-    check_output_folder(tmp_path / "a" / "b")
-    check_output_folder(str(tmp_path / "a" / "b"))
-    assert names(tmp_path / "a" / "b") == []
-
-
-def test_check_output_folder__refuses_a_file(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("mine")
-    for path in (tmp_path / "out", tmp_path / "out" / "deeper"):
-        with pytest.raises(UsageError, match="MV1103") as caught:
-            check_output_folder(path)
-        assert str(path) in caught.value.what
-    assert (tmp_path / "out").read_text() == "mine"
-
-
-def test_check_output_folder__refuses_a_folder_that_is_not_writable(tmp_path: Path) -> None:
-    folder = tmp_path / "readonly"
-    folder.mkdir()
-    folder.chmod(0o555)
-    temporary_path(folder)  # the modules that this needs may be out of reach of another user
-    root = os.geteuid() == 0
-    if root:  # permissions do not bind root: ask as somebody else
-        os.seteuid(65534)
-    try:
-        with pytest.raises(OutputError, match="MV1104"):
-            check_output_folder(folder)
-    finally:
-        if root:
-            os.seteuid(0)
-
-
-def test_check_output_folder__refuses_a_read_only_mount(small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(OutputError, match=r"MV1104.*Read-only"):
-        check_output_folder(small_disk)
-    with pytest.raises(OutputError, match=r"MV1104.*Read-only"):
-        check_output_folder(small_disk / "new")
-
-
-def test_check_output_folder__refuses_a_full_disk(small_disk: Path) -> None:
-    with contextlib.suppress(OSError):
-        (small_disk / "filler").write_bytes(bytes(2**21))
-    with pytest.raises(OutputError, match="MV1105"):
-        check_output_folder(small_disk)
-    assert names(small_disk) == ["filler"]
 
 
 def test_output_errors__pass_what_is_not_about_the_file_system(tmp_path: Path) -> None:

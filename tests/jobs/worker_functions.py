@@ -15,6 +15,8 @@ import numpy as np
 
 from medvlp.errors import SlideError
 
+ROOT = Path(__file__).parents[2]
+
 
 class UnloadableError(Exception):
     """An error whose pickle cannot be opened again."""
@@ -140,3 +142,11 @@ def start_grandchild() -> Iterator[int]:
 def sleep_in_c_holding_the_lock(pid_file: str) -> None:
     Path(pid_file).write_text(str(os.getpid()))
     ctypes.PyDLL(None).sleep(60)
+
+
+def start_script(path: Path, *args: str, stderr: int) -> subprocess.Popen[str]:
+    """Start a script of a test as a user would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, str(path), *args], env=environment, text=True, stderr=stderr
+    )
