@@ -1,7 +1,7 @@
 """What goes wrong between the microtome and the scanner: ink, folds, lost focus and dust.
 
-Maps share the pixels of the layout; weights run from 0 (absent) to 1; images are (row, col, RGB)
-uint8.
+Maps share the pixels of the layout; weights run from 0 (absent) to 1; images are planes
+(RGB, row, col) uint8.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _draw_pen(
             length_px=rng.uniform(0.2, 0.45) * small,
             radius_px=min(180.0 / um_per_px, 0.025 * small),
         ).draw(pen)
-    flow = 1 - 0.08 * np.abs(map_noise(rng, (rows, cols), 350.0 / um_per_px))
+    flow = 0.94 + 0.04 * map_noise(rng, (rows, cols), 350.0 / um_per_px)
     return np.asarray(ndimage.gaussian_filter(pen, 0.8) * np.clip(flow, 0.6, 1), dtype=np.float32)
 
 
@@ -212,11 +212,11 @@ def add_fold(
     """Lay a second layer of tissue over an image, by the law of Lambert and Beer.
 
     Args:
-        rgb: Image ``(H, W, 3)``.
-        second: The other layer, ``(H, W, 3)``.
+        rgb: Image ``(3, H, W)``.
+        second: The other layer, ``(3, H, W)``.
         weight: Where it lies, ``(H, W)``.
     """
-    light = 1 - weight[..., None] * (1 - second * np.float32(1 / 245))
+    light = 1 - weight * (1 - second * np.float32(1 / 245))
     return np.asarray(np.clip(rgb * light, 0, 255), dtype=np.uint8)
 
 
@@ -226,11 +226,11 @@ def add_ink(
     """Cover an image with ink.
 
     Args:
-        rgb: Image ``(H, W, 3)``.
+        rgb: Image ``(3, H, W)``.
         ink: What the ink lets through, (R, G, B), 0 to 1.
         weight: Where it lies, ``(H, W)``.
     """
-    kept = 1 - weight[..., None] * (1 - np.array(ink, dtype=np.float32))
+    kept = 1 - weight * (1 - np.array(ink, dtype=np.float32)[:, None, None])
     return np.asarray(rgb * kept, dtype=np.uint8)
 
 
@@ -240,15 +240,15 @@ def sprinkle_dust(
     """Put those specks onto an image that touch it.
 
     Args:
-        rgb: Image ``(H, W, 3)``.
+        rgb: Image ``(3, H, W)``.
         dust: Specks of the slide.
         origin_px0: Top left corner (x, y) of the image in level-0 pixels.
     """
-    row, col = np.ogrid[0 : rgb.shape[0], 0 : rgb.shape[1]]
+    row, col = np.ogrid[0 : rgb.shape[1], 0 : rgb.shape[2]]
     for speck in dust:
         dx, dy = speck.x_px0 - origin_px0[0], speck.y_px0 - origin_px0[1]
         reach = speck.radius_px0 + 2
-        if -reach < dx < rgb.shape[1] + reach and -reach < dy < rgb.shape[0] + reach:
+        if -reach < dx < rgb.shape[2] + reach and -reach < dy < rgb.shape[1] + reach:
             depth = np.clip((speck.radius_px0 - np.hypot(row - dy, col - dx)) / 3 + 0.5, 0, 1)
-            rgb = (rgb * (1 - (1 - speck.light) * depth)[..., None]).astype(np.uint8)
+            rgb = (rgb * (1 - (1 - speck.light) * depth)).astype(np.uint8)
     return rgb

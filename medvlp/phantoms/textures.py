@@ -56,7 +56,7 @@ def paint_texture(
 
 
 class TextureBank:
-    """Textures that wrap around, by class code.
+    """Textures that wrap around, by class code, as planes (channel, row, col).
 
     Args:
         fields: For each class code its texture, ``(S, S, 3)`` uint8, that wraps around.
@@ -66,9 +66,10 @@ class TextureBank:
     def __init__(self, fields: dict[int, NDArray[np.uint8]], reach_px: int) -> None:
         """Pad every texture so that each cut is one slice of one array."""
         self._side = {code: field.shape[0] for code, field in fields.items()}
-        gap = ((0, reach_px), (0, reach_px), (0, 0))
+        gap = ((0, 0), (0, reach_px), (0, reach_px))
         self._views = {
-            code: _orientations(np.pad(field, gap, mode="wrap")) for code, field in fields.items()
+            code: _orientations(np.pad(field.transpose(2, 0, 1), gap, mode="wrap"))
+            for code, field in fields.items()
         }
 
     def cut(self, code: int, turn: int, offset_px: tuple[int, int], box: Box) -> NDArray[np.uint8]:
@@ -81,15 +82,19 @@ class TextureBank:
             box: The rectangle.
 
         Returns:
-            Pixels ``(height, width, 3)``, uint8, not to be written to.
+            Planes ``(3, height, width)``, uint8, not to be written to.
         """
         side = self._side[code]
         x, y = (box[0] + offset_px[0]) % side, (box[1] + offset_px[1]) % side
-        return self._views[code][turn][y : y + box[3], x : x + box[2]]
+        return self._views[code][turn][:, y : y + box[3], x : x + box[2]]
 
 
-def _orientations(field: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    turned = np.ascontiguousarray(field.transpose(1, 0, 2))
+def _orientations(planes: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    upright = np.ascontiguousarray(planes)
+    turned = np.ascontiguousarray(planes.transpose(0, 2, 1))
     return [
-        view[::down, ::right] for view in (field, turned) for down in (1, -1) for right in (1, -1)
+        view[:, ::down, ::right]
+        for view in (upright, turned)
+        for down in (1, -1)
+        for right in (1, -1)
     ]

@@ -45,15 +45,16 @@ class Window:
         """Interpolate a cut linearly between the centres of map pixels.
 
         Args:
-            coarse: What ``cut`` returned, float32.
+            coarse: What ``cut`` returned, float32, or several of them, ``(..., rows, cols)``.
 
         Returns:
-            One value per pixel, ``(height, width)``, float32.
+            One value per pixel, ``(..., height, width)``, float32.
         """
         x, y, width, height = self.box
         tall = _spread_rows(coarse, self.px0_per_px, y % self.px0_per_px, height)
-        wide = _spread_rows(tall.T, self.px0_per_px, x % self.px0_per_px, width)
-        return np.ascontiguousarray(wide.T)
+        turned = tall.swapaxes(-1, -2)
+        wide = _spread_rows(turned, self.px0_per_px, x % self.px0_per_px, width)
+        return np.ascontiguousarray(wide.swapaxes(-1, -2))
 
 
 def open_window(box: Box, shape: tuple[int, int], px0_per_px: int) -> Window:
@@ -67,14 +68,18 @@ def open_window(box: Box, shape: tuple[int, int], px0_per_px: int) -> Window:
     x, y, width, height = box
     rows = np.arange(y // px0_per_px - 1, (y + height - 1) // px0_per_px + 2)
     cols = np.arange(x // px0_per_px - 1, (x + width - 1) // px0_per_px + 2)
-    return Window(box, np.clip(rows, 0, shape[0] - 1), np.clip(cols, 0, shape[1] - 1), px0_per_px)
+    rows = np.minimum(np.maximum(rows, 0), shape[0] - 1)
+    cols = np.minimum(np.maximum(cols, 0), shape[1] - 1)
+    return Window(box, rows, cols, px0_per_px)
 
 
 def _spread_rows(
     coarse: NDArray[np.float32], step: int, start: int, length: int
 ) -> NDArray[np.float32]:
     """Interpolate rows; pixel 0 of the result is ``start`` pixels into the second coarse row."""
-    part = ((2 * np.arange(step) + 1) / (2 * step)).astype(np.float32)[None, :, None]
-    fine = coarse[:-1, None, :] * (1 - part) + coarse[1:, None, :] * part
+    part = ((2 * np.arange(step) + 1) / (2 * step)).astype(np.float32)[:, None]
+    low, high = coarse[..., :-1, None, :], coarse[..., 1:, None, :]
+    fine = low * (1 - part) + high * part
     begin = step // 2 + start
-    return fine.reshape(-1, coarse.shape[1])[begin : begin + length]
+    shape = (*coarse.shape[:-2], -1, coarse.shape[-1])
+    return fine.reshape(shape)[..., begin : begin + length, :]

@@ -72,36 +72,36 @@ def test_dust__names_the_tiles_it_touches():
 
 
 def test_sprinkle_dust__darkens_inside_its_radius_only():
-    white = np.full((64, 64, 3), 200, dtype=np.uint8)
+    white = np.full((3, 64, 64), 200, dtype=np.uint8)
     speck = Dust(x_px0=120.0, y_px0=140.0, radius_px0=6.0, light=0.5)
 
     rgb = sprinkle_dust(white, [speck], (100, 100))
 
-    assert rgb[40, 20].tolist() == [100, 100, 100]
-    assert rgb[40, 30].tolist() == [200, 200, 200]
-    assert rgb[0, 0].tolist() == [200, 200, 200]
+    assert rgb[:, 40, 20].tolist() == [100, 100, 100]
+    assert rgb[:, 40, 30].tolist() == [200, 200, 200]
+    assert rgb[:, 0, 0].tolist() == [200, 200, 200]
 
 
 def test_add_fold__multiplies_light():
-    rgb = np.full((4, 4, 3), 100, dtype=np.uint8)
-    second = np.full((4, 4, 3), 98, dtype=np.uint8)
+    rgb = np.full((3, 4, 4), 100, dtype=np.uint8)
+    second = np.full((3, 4, 4), 98, dtype=np.uint8)
     weight = np.ones((4, 4), dtype=np.float32)
     weight[0] = 0
 
     folded = add_fold(rgb, second, weight)
 
-    assert (folded[0] == 100).all()
-    assert np.abs(folded[1:] - 100 * 98 / 245).max() <= 1
+    assert (folded[:, 0] == 100).all()
+    assert np.abs(folded[:, 1:] - 100 * 98 / 245).max() <= 1
 
 
 def test_add_ink__lets_its_colour_through():
-    rgb = np.full((2, 2, 3), 200, dtype=np.uint8)
+    rgb = np.full((3, 2, 2), 200, dtype=np.uint8)
 
     inked = add_ink(rgb, (0.5, 0.25, 1.0), np.array([[1, 0], [0.5, 0]], dtype=np.float32))
 
-    assert inked[0, 0].tolist() == [100, 50, 200]
-    assert inked[0, 1].tolist() == [200, 200, 200]
-    assert inked[1, 0].tolist() == [150, 125, 200]
+    assert inked[:, 0, 0].tolist() == [100, 50, 200]
+    assert inked[:, 0, 1].tolist() == [200, 200, 200]
+    assert inked[:, 1, 0].tolist() == [150, 125, 200]
 
 
 def test_artefacts__bits_add_up():
