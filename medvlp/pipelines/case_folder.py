@@ -54,6 +54,7 @@ class Finding:
         survey: What is known of the slide.
         features: Its features; without tiles where there is no tissue.
         verdict: The answer of the task's head, None where there is no tissue.
+        notes: Sentences about the finding, such as the rule that decided.
         folder: Name of the subfolder for pictures, empty for the case's own folder.
     """
 
@@ -62,6 +63,7 @@ class Finding:
     survey: SlideSurvey
     features: SlideFeatures
     verdict: SlideVerdict | None
+    notes: tuple[str, ...] = ()
     folder: str = ""
 
 
@@ -153,8 +155,7 @@ def write_case_folder(
                 {**asdict(figure), "path": figure.path.relative_to(folder).as_posix()}
                 for figure in drawn
             ]
-            if finding.verdict is not None and finding.verdict.rule:
-                notes.append(finding.verdict.rule)
+            notes += finding.notes
         record = {
             "slide_sha256": findings[0].survey.content_sha256,
             "parameters_sha256": parameters_sha256,

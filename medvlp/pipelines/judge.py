@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from medvlp.models.bundle import Bundle
     from medvlp.types import Case
     from medvlp.zeroshot.classifier import TextClassifier
+    from medvlp.zeroshot.heads import SlideVerdict
 
-__all__ = ["DiagnoseSettings", "SlideJudge", "task_embed_settings"]
+__all__ = ["RANDOM_WEIGHTS", "DiagnoseSettings", "SlideJudge", "task_embed_settings"]
+
+RANDOM_WEIGHTS = "The weights of this model are random: its answers mean nothing."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +157,13 @@ class SlideJudge:
             survey=survey,
             features=features,
             verdict=verdict,
+            notes=self._notes(verdict),
             folder=folder,
         )
+
+    def _notes(self, verdict: SlideVerdict | None) -> tuple[str, ...]:
+        rule = (verdict.rule,) if verdict is not None and verdict.rule else ()
+        return (*rule, RANDOM_WEIGHTS) if self.bundle.image_encoder.is_random else rule
 
 
 def _check_scale(bundle: Bundle, task: Task, embed: EmbedSettings) -> None:

@@ -18,6 +18,7 @@ from medvlp.reporting.geojson import tissue_feature, write_geojson
 from medvlp.reporting.overlays import draw_heatmap
 from medvlp.reporting.pictures import save_png
 from medvlp.reporting.rasters import SlideOverview, TileLayout
+from medvlp.slides.hdf5_checks import open_checked, read_attributes
 from medvlp.slides.survey import SlideSurvey, slide_content_sha256, survey_slide
 from medvlp.slides.tiling import TilingConfig
 from medvlp.slides.tissue import TissueConfig
@@ -118,8 +119,8 @@ def _fingerprint(slide_sha256: str, slide_mpp: float | None, parameters: dict[st
 
 
 def _check_same(path: Path, case: Case, parameters: dict[str, object]) -> bool:
-    with h5py.File(path, "r") as file:
-        found = str(file.attrs["params_sha256"])
+    with open_checked(path) as file:
+        found = str(read_attributes(file).get("params_sha256", ""))
     content = slide_content_sha256(case.path, case.companions)
     wanted = _fingerprint(content, case.slide_mpp, parameters)
     if found != wanted:

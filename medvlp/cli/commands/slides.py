@@ -167,12 +167,15 @@ def zero_shot(
     from medvlp.jobs.runner import LeaseSettings
     from medvlp.models.bundle import load_bundle
     from medvlp.pipelines.diagnose import diagnose_slides
-    from medvlp.pipelines.judge import DiagnoseSettings
+    from medvlp.pipelines.judge import RANDOM_WEIGHTS, DiagnoseSettings
 
     tasks = [load_task(path) for path in task]
     discovery = _discover(source, out, slide_mpp)
     device, precision = _device(computing)
     bundles = [load_bundle(name, device=device, precision=precision) for name in model]
+    for bundle in bundles:
+        if bundle.image_encoder.is_random:
+            sys.stderr.write(f"{bundle.name}: {RANDOM_WEIGHTS}\n")
     settings = DiagnoseSettings(
         embed=_embed_settings(Tiles(min_tissue=min_tissue), computing),
         allow_scale=allow_scale,
