@@ -80,7 +80,10 @@ def write_features(path: Path, features: SlideFeatures) -> None:
     image = io.BytesIO()
     with h5py.File(image, "w", libver=("v110", "v110")) as file:
         for name, value in meta_to_attributes(features.meta).items():
-            file.attrs[name] = value
+            if isinstance(value, str):
+                _store_text(file, name, value)
+            else:
+                file.attrs[name] = value
         stored = _create(file, "features", features.features)
         for name, value in (
             ("name", features.meta.case_key),
@@ -144,6 +147,12 @@ def read_feature_meta(path: Path) -> FeatureMeta:
     """
     with open_checked(path) as file:
         return meta_from_attributes(read_attributes(file), path.name)
+
+
+def _store_text(file: h5py.File, name: str, text: str) -> None:
+    """Store text of fixed length, which can be read back without HDF5's heap."""
+    encoded = text.encode()
+    file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
 
 
 def _create(file: h5py.File, name: str, values: NDArray[np.generic]) -> h5py.Dataset:

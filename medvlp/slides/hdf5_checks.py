@@ -64,7 +64,8 @@ def open_checked(path: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r", locking=False) as file:
             _refuse_references(file, path.name)
             yield file
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        # h5py answers broken types and shapes with any of these.
         raise FeatureError(
             "MV1310",
             f"{path.name} is damaged: {error}",
@@ -144,7 +145,8 @@ def require_dataset(
 def read_attributes(holder: h5py.File | h5py.Dataset) -> dict[str, object]:
     """Read attributes as plain values: text, bool, int, float, or an array of numbers.
 
-    Attributes over 64 KiB and of other types (references, compounds) are left out.
+    Attributes over 64 KiB and of other types are left out. So is text of variable length: it lies
+    in a heap that HDF5 walks for ever where a file is damaged in the right place.
 
     Args:
         holder: File or dataset.
@@ -153,7 +155,10 @@ def read_attributes(holder: h5py.File | h5py.Dataset) -> dict[str, object]:
     for name in holder.attrs:
         attribute = holder.attrs.get_id(name)
         # The cap is on the declared shape: a hostile one is refused before anything is allocated.
-        count = math.prod(int(side) for side in attribute.shape)
+        shape = attribute.shape
+        if shape is None or attribute.dtype.hasobject:
+            continue
+        count = math.prod(int(side) for side in shape)
         if count * attribute.dtype.itemsize > _MAX_ATTRIBUTE_BYTES:
             continue
         value = _plain(holder.attrs[name])

@@ -45,7 +45,8 @@ blurred edge."""
 _NOISE_FACTOR = 6.0
 _SECTION_DETAIL = 0.006
 _BESIDE_UM = 60.0
-"""Ink lies over tissue where sections, which have detail, prevail within this distance of it."""
+"""Ink lies over tissue where sections prevail within this distance of it. Stain with less detail is
+no section, but the blurred edge of the ink."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +196,8 @@ def _find_at_scale(
     seen = stain | (_find_walls(density, um_per_px, config) & ~ink)
     tissue = _shape(seen, um_per_px, config)
     if config.tissue_under_ink and ink.any() and not ink.all():
-        section = tissue & (local_detail(density.mean(axis=0), um_per_px) > _SECTION_DETAIL)
+        smooth = local_detail(density.mean(axis=0), um_per_px) < _SECTION_DETAIL
+        section = tissue & ~(stain & smooth)
         tissue = _shape(seen | (ink & _beside(ink, section, um_per_px)), um_per_px, config)
     else:
         tissue &= ~ink
