@@ -154,7 +154,7 @@ def _write_tiles(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with publish_folder(folder) as partial:
         with h5py.File(partial / "tiles.h5", "w", libver=("v110", "v110")) as file:
-            file.attrs["params_sha256"] = fingerprint
+            file.attrs["params_sha256"] = np.bytes_(fingerprint)
             coords = file.create_dataset("coords", data=plan.coords, track_times=False)
             file.create_dataset("tissue", data=plan.tissue, track_times=False)
             for name, value in _trident_attributes(case, survey).items():
