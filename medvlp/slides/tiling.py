@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,17 @@ class TilingConfig:
     """Accept slides whose finest level is coarser than ``mpp``."""
 
     def __post_init__(self) -> None:
-        """Check the share of tissue; the other fields are checked where they meet a slide."""
-        if not 0 <= self.min_tissue <= 1:
-            msg = f"min_tissue must be in [0, 1], the share of a tile's area, got {self.min_tissue}"
-            raise ValueError(msg)
+        """Check every range."""
+        checks = (
+            ("mpp", "a positive number", math.isfinite(self.mpp) and self.mpp > 0),
+            ("tile_px", "at least 1", self.tile_px >= 1),
+            ("overlap", "in [0, 1), the share of a tile's side", 0 <= self.overlap < 1),
+            ("min_tissue", "in [0, 1], the share of a tile's area", 0 <= self.min_tissue <= 1),
+        )
+        for name, wanted, is_valid in checks:
+            if not is_valid:
+                msg = f"{name} must be {wanted}, got {getattr(self, name)}"
+                raise ValueError(msg)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,19 @@ def test_tile_plan__travels_and_its_parameters_survive_json() -> None:
     assert parameters["geometry"]["level0"]["tile_px0"] == [20, 20]
 
 
-@pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
-def test_tiling_config__refuses_a_share_outside_0_to_1(least: float) -> None:
-    with pytest.raises(ValueError, match="min_tissue"):
-        TilingConfig(min_tissue=least)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"min_tissue": -0.1},
+        {"min_tissue": 1.1},
+        {"min_tissue": float("nan")},
+        {"overlap": 1.0},
+        {"overlap": -0.1},
+        {"tile_px": 0},
+        {"mpp": 0.0},
+        {"mpp": float("inf")},
+    ],
+)
+def test_tiling_config__refuses_values_outside_their_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        TilingConfig(**wrong)
