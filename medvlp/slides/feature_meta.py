@@ -1,4 +1,4 @@
-"""What a tile feature file says of itself, and whether that is what a user needs."""
+"""What a tile feature file says of itself, and how that is stored as attributes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
     "FeatureMeta",
-    "check_features_match",
     "meta_from_attributes",
     "meta_to_attributes",
     "trident_attributes",
@@ -28,8 +27,6 @@ T = TypeVar("T")
 
 FORMAT = "medvlp tile features"
 FORMAT_VERSION = 1
-
-_RELATIVE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,74 +154,6 @@ def trident_attributes(meta: FeatureMeta) -> dict[str, object]:
         "level0_width": meta.level0_size_px0[0],
         "level0_height": meta.level0_size_px0[1],
     }
-
-
-def check_features_match(
-    meta: FeatureMeta,
-    *,
-    weights_sha256: str | None = None,
-    encoder: str | None = None,
-    target_mpp: float | None = None,
-    tile_px: int | None = None,
-    overlap: float | None = None,
-    need_projected: bool = False,
-    slide_sha256: str | None = None,
-) -> None:
-    """Refuse features that answer another question; what is None is not compared.
-
-    Args:
-        meta: Description of the features at hand.
-        weights_sha256: Hash of the weights of the encoder in use; decides alone which encoder it
-            is.
-        encoder: Name of the encoder in use, for the message.
-        target_mpp: Micrometres per tile pixel wanted.
-        tile_px: Side of a tile in pixels wanted.
-        overlap: Share of overlap wanted.
-        need_projected: Whether the features are to be compared with text.
-        slide_sha256: Hash of the slide as it is now.
-
-    Raises:
-        FeatureError: MV1302 other encoder, MV1303 other scale or tiling, MV1304 features that are
-            not in the space shared with text, MV1305 the slide has changed.
-    """
-    if weights_sha256 is not None and meta.weights_sha256 != weights_sha256:
-        raise FeatureError(
-            "MV1302",
-            f"the features of {meta.case_key} were made with {meta.encoder} "
-            f"(weights {meta.weights_sha256[:12]})",
-            expected=f"{encoder or 'the model in use'} (weights {weights_sha256[:12]})",
-            hint="use the model that made them, or embed the slides again with this one",
-        )
-    for name, unit, found, wanted in (
-        ("mpp", "um/px", meta.target_mpp, target_mpp),
-        ("tile size", "px", meta.tile_px, tile_px),
-        ("overlap", "of a side", meta.overlap, overlap),
-    ):
-        if wanted is not None and not math.isclose(
-            found, wanted, rel_tol=_RELATIVE_TOLERANCE, abs_tol=1e-9
-        ):
-            raise FeatureError(
-                "MV1303",
-                f"the features of {meta.case_key} were made with {name} {found:g} {unit}",
-                expected=f"{wanted:g} {unit}",
-                hint="embed the slides again at the scale that the task and the model ask for",
-            )
-    if need_projected and not meta.is_projected:
-        raise FeatureError(
-            "MV1304",
-            f"the features of {meta.case_key}, made with {meta.encoder}, are not projected into "
-            "the space shared with text",
-            expected="projected features, which can be compared with prompts",
-            hint="embed the slides again with an image-text model",
-        )
-    if slide_sha256 is not None and meta.slide_sha256 != slide_sha256:
-        raise FeatureError(
-            "MV1305",
-            f"the features of {meta.case_key} were made from a slide with hash "
-            f"{meta.slide_sha256[:12]}",
-            expected=f"{slide_sha256[:12]}, the slide as it is now",
-            hint="embed the slide again",
-        )
 
 
 def _encode(value: object) -> object:

@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 
 from medvlp.errors import FeatureError
+from medvlp.slides.feature_match import check_features_match
 from medvlp.slides.feature_meta import (
     FeatureMeta,
-    check_features_match,
     meta_from_attributes,
     meta_to_attributes,
     trident_attributes,

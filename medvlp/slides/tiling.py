@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TilePlan", "TilingConfig", "plan_tiles"]
 
+_SHARE_TOLERANCE = 1e-6
+"""What rounding may take from the share of a tile that is tissue all over."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TilingConfig:
@@ -115,7 +118,11 @@ def plan_tiles(reader: SlideReader, tissue: TissueMask, config: TilingConfig) ->
     shares = [np.zeros(0, np.float32)]
     for y in ys:
         share = area.share(xs, int(y), (tile_w, tile_h))
-        kept = share >= config.min_tissue if config.min_tissue > 0 else np.ones(len(xs), bool)
+        kept = (
+            share >= config.min_tissue - _SHARE_TOLERANCE
+            if config.min_tissue > 0
+            else np.ones(len(xs), bool)
+        )
         coords.append(np.stack([xs[kept], np.full(int(kept.sum()), y)], axis=1))
         shares.append(share[kept].astype(np.float32))
     return TilePlan(

@@ -51,6 +51,15 @@ def test_find_ink__leaves_stained_sections_alone(name: str) -> None:
     assert not ink_of(painted(STAINS[name], grain=0.25)).any()
 
 
+@pytest.mark.parametrize("name", sorted(STAINS))
+def test_find_ink__leaves_a_dark_part_of_a_pale_section_alone(name: str) -> None:
+    rng = np.random.default_rng(3)
+    rgb = np.full((160, 160, 3), STAINS["eosin"], np.uint8)
+    rgb[60:90, 20:140] = STAINS[name]
+    rgb = np.clip(rgb + rng.normal(0, 12, rgb.shape), 0, 255).astype(np.uint8)
+    assert not ink_of(rgb).any()
+
+
 def test_find_ink__takes_a_blue_slide_for_a_blue_stain() -> None:
     # the same hue: a few smooth strokes are ink, a field with structure is the stain of the slide
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from medvlp.errors import SlideError
-from medvlp.slides.reader import open_slide
+from medvlp.slides.reader import OpenSlideReader, open_slide
 
 
 def test_reader__knows_sizes_levels_and_scale(write_slide, noise_rgb) -> None:
@@ -83,6 +83,27 @@ def test_read_rgb__names_an_undecodable_region_and_stays_usable(
         np.testing.assert_array_equal(
             reader.read_rgb((128, 64), 0, (64, 64)), noise_rgb[64:128, 128:192]
         )
+
+
+def test_read_rgb__opens_the_file_anew_once_for_a_failed_handle(
+    write_slide, damage_tile, noise_rgb, monkeypatch
+) -> None:
+    opened = []
+    plain = OpenSlideReader._open
+
+    def counted(reader: OpenSlideReader) -> openslide.OpenSlide:
+        opened.append(1)
+        return plain(reader)
+
+    monkeypatch.setattr(OpenSlideReader, "_open", counted)
+    path = write_slide("a.tif", noise_rgb)
+    damage_tile(path, 0, 8)
+    with open_slide(path) as reader:
+        with pytest.raises(SlideError, match="MV1206"):
+            reader.read_rgb((70, 70), 0, (32, 32))
+        for _ in range(5):
+            reader.read_rgb((0, 0), 0, (32, 32))
+    assert len(opened) == 3  # at first, in place of the failed one, and for the second try
 
 
 def test_read_rgb__of_one_thread_survives_failures_of_others(

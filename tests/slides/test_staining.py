@@ -17,7 +17,7 @@ def test_estimate_glass_rgb__is_the_median_of_the_glass() -> None:
 
 def test_estimate_glass_rgb__follows_a_dim_lamp_but_not_grey_dirt() -> None:
     rgb = np.full((100, 100, 3), 190, np.uint8)
-    rgb[:30] = 155
+    rgb[:60] = 155
     assert estimate_glass_rgb(rgb) == (190, 190, 190)
 
 

@@ -65,6 +65,16 @@ def test_plan_tiles__counts_mask_pixels_in_part() -> None:
     assert plan_tiles(StubReader((60, 20)), covering(mask, (60, 20)), fewer).num_tiles == 2
 
 
+@given(size_px0=st.tuples(st.integers(30, 9999), st.integers(30, 9999)), rows=st.integers(1, 99))
+def test_plan_tiles__keeps_whole_tiles_where_all_must_be_tissue(size_px0, rows) -> None:
+    everything = covering(np.ones((rows, 37), np.bool_), size_px0)
+    config = TilingConfig(tile_px=29, min_tissue=1.0, overlap=0.3)
+    plan = plan_tiles(StubReader(size_px0), everything, config)
+    step = plan.spec.level0.step_px0[0]
+    across, down = ((side - 29) // step + 1 for side in size_px0)
+    assert plan.num_tiles == across * down
+
+
 @given(
     mask=hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))),
     size_px0=st.tuples(st.integers(30, 90), st.integers(30, 90)),

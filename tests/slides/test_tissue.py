@@ -97,6 +97,15 @@ def test_find_tissue__fills_lumens_and_keeps_large_holes() -> None:
     assert not found[np.hypot(*(np.indices((300, 300)) - [[[180]], [[170]]])) < 14].any()
 
 
+def test_find_tissue__fills_a_lumen_whose_wall_is_broken() -> None:
+    lumen = np.hypot(*(np.indices((300, 300)) - 150)) < 7
+    crack = np.zeros_like(lumen)
+    crack[144:156, 150:] = True  # 96 um wide, open to the glass
+    rgb = developed(section(where=DISC & ~lumen & ~crack))
+    assert find_tissue(rgb, MPP).mask[lumen].mean() > 0.9
+    assert find_tissue(rgb, MPP, TissueConfig(gap_um=16.0)).mask[lumen].mean() < 0.2
+
+
 def test_find_tissue__drops_pieces_below_the_least_size() -> None:
     crumb = np.hypot(*(np.indices((300, 300)) - 30)) < 8  # 0.013 mm2
     rgb = developed(section(where=DISC | crumb))
