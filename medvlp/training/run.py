@@ -124,9 +124,11 @@ def finish_loggers(loggers: Sequence[Logger]) -> None:
     Args:
         loggers: What ``build_loggers`` returned.
     """
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish()
+    experiments = [logger.experiment for logger in loggers if isinstance(logger, WandbLogger)]
+    for experiment in experiments:
+        experiment.finish()
+    if experiments:
+        wandb.teardown()  # waits for the process that writes the file, which finish() does not
 
 
 class SaveConfig(Callback):

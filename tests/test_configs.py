@@ -1,0 +1,49 @@
+"""Every configuration file parses strictly, builds all it names, and says how it is used."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from medvlp.config.task import load_task
+from medvlp.models.dual_encoder import DualEncoder
+from medvlp.training.cli import build
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+FILES = sorted(CONFIGS.rglob("*.yaml"))
+TRAINING = [path for path in FILES if path.parent.name in {"pretrain", "smoke"}]
+TASKS = [path for path in FILES if path.parent.name == "zeroshot"]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(CONFIGS))
+
+
+def test_configs__lie_in_folders_that_a_test_knows() -> None:
+    known = {"pretrain", "smoke", "zeroshot", "preprocess"}
+    assert {path.parent.name for path in FILES} <= known
+    assert TRAINING
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_config__says_what_it_is_for_and_how_it_is_run(path: Path) -> None:
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    for word in ("Purpose:", "Command:", "Hardware:", "Result:"):
+        assert any(line.startswith(f"# {word}") for line in header), f"no line '# {word} ...'"
+    assert any(name_of(path).rpartition("/")[2] in line for line in header)
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=name_of)
+def test_training_config__builds_and_takes_a_step_in_its_shapes(path: Path) -> None:
+    built = build(["fit", f"--config={path}"])
+    side = built.datamodule.preprocessing.input_px
+    model = DualEncoder(built.model._settings, vocab_size=50)
+    ids = torch.ones(2, built.datamodule.max_tokens, dtype=torch.int64)
+    with torch.no_grad():
+        output = model.eval()(torch.zeros(2, 3, side, side), ids, ids.bool())
+    assert output.image.shape == output.text.shape == (2, built.model._settings.embed_dim)
+
+
+@pytest.mark.parametrize("path", TASKS, ids=name_of)
+def test_task__loads(path: Path) -> None:
+    assert load_task(path).classes
