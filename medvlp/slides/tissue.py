@@ -45,8 +45,9 @@ blurred edge."""
 _NOISE_FACTOR = 6.0
 _SECTION_DETAIL = 0.006
 _BESIDE_UM = 60.0
-"""Ink lies over tissue where sections prevail within this distance of it. Stain with less detail is
-no section, but the blurred edge of the ink."""
+_SEEN_THROUGH = 0.25
+"""A section goes on under ink if it prevails within this distance beside it and this share of its
+detail is seen through the ink. Stain with less detail is no section, but the ink's blurred edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +197,10 @@ def _find_at_scale(
     seen = stain | (_find_walls(density, um_per_px, config) & ~ink)
     tissue = _shape(seen, um_per_px, config)
     if config.tissue_under_ink and ink.any() and not ink.all():
-        smooth = local_detail(density.mean(axis=0), um_per_px) < _SECTION_DETAIL
-        section = tissue & ~(stain & smooth)
-        tissue = _shape(seen | (ink & _beside(ink, section, um_per_px)), um_per_px, config)
+        detail = local_detail(density.mean(axis=0), um_per_px)
+        section = tissue & ~ink & ~(stain & (detail < _SECTION_DETAIL))
+        under = ink & _goes_on_under(ink, section, detail, um_per_px)
+        tissue = _shape(seen | under, um_per_px, config)
     else:
         tissue &= ~ink
     px_per_mm2 = 1e6 / um_per_px**2
@@ -247,12 +249,21 @@ def _noise_floor(values: NDArray[np.float32]) -> float:
     return float(half + _NOISE_FACTOR * (half - quarter)) if half < 0.01 else 0.0
 
 
-def _beside(
-    ink: NDArray[np.bool_], section: NDArray[np.bool_], um_per_px: float
+def _goes_on_under(
+    ink: NDArray[np.bool_],
+    section: NDArray[np.bool_],
+    detail: NDArray[np.float32],
+    um_per_px: float,
 ) -> NDArray[np.bool_]:
-    """Return, for each pixel, whether the section prevails around the nearest place without ink."""
+    """Return, for pixels of ink, whether the section beside them goes on under them.
+
+    It does where sections prevail around the nearest place without ink and the ink shows at least a
+    part of their detail; ink on glass is smooth, and through opaque ink nothing can be seen.
+    """
     sigma_px = max(1.0, _BESIDE_UM / um_per_px)
-    clear = (~ink).astype(np.float32)
-    weight = ndimage.gaussian_filter(clear, sigma_px)
-    around = ndimage.gaussian_filter(section * clear, sigma_px) / np.maximum(weight, 1e-6)
-    return np.asarray((around > 0.5)[nearest_outside(ink)])
+    clear = ndimage.gaussian_filter((~ink).astype(np.float32), sigma_px)
+    near = ndimage.gaussian_filter(section.astype(np.float32), sigma_px)
+    detail_near = ndimage.gaussian_filter(detail * section, sigma_px) / np.maximum(near, 1e-6)
+    nearest = nearest_outside(ink)
+    prevails = near > 0.5 * clear
+    return np.asarray(prevails[nearest] & (detail > _SEEN_THROUGH * detail_near[nearest]))
