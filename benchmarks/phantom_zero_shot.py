@@ -68,7 +68,7 @@ def main() -> int:
     """Run all seeds, print the table, and check the target where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--train-slides", type=int, default=3)
+    parser.add_argument("--train-slides", type=int, default=6)
     parser.add_argument("--test-slides", type=int, default=10)
     parser.add_argument("--slide-px", type=int, default=3072)
     parser.add_argument("--folder", type=Path, help="keep the work there; go on where it stopped")

@@ -178,8 +178,11 @@ def test_modules__over_40_lines_have_a_twin_test() -> None:
     missing = []
     for path in modules():
         relative = path.relative_to(PACKAGE)
-        if len(path.read_text().splitlines()) <= 40 or path.name in {"__init__.py", "__main__.py"}:
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) <= 40 or path.name in {"__init__.py", "__main__.py"}:
             continue
+        if not any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(text))):
+            continue  # records only
         twin = ROOT / "tests" / relative.parent / f"test_{path.name}"
         if not twin.exists():
             missing.append(str(twin.relative_to(ROOT)))

@@ -4,8 +4,9 @@ import ast
 import re
 from pathlib import Path
 
-from medvlp.error_catalog import CATALOG
+from medvlp.error_catalog import load_catalog
 
+CATALOG = load_catalog()
 PACKAGE = Path(__file__).parent.parent / "medvlp"
 
 

@@ -41,7 +41,7 @@ class DemoSettings:
     seed: int = 0
     """Seed of slides, captions and training."""
 
-    train_slides: int = 3
+    train_slides: int = 6
     """Slides of each diagnosis to train on."""
 
     test_slides: int = 2
@@ -109,7 +109,7 @@ def prepare_demo(out: Path, settings: DemoSettings, say: Callable[[str], None]) 
     if not pairs.exists():
         say("cutting tiles and pairing them with captions")
         paths = [slide.path for slide in training]
-        write_phantom_pairs(paths, pairs, TilingConfig(), seed=settings.seed)
+        write_phantom_pairs(paths, pairs, TilingConfig(overlap=0.5), seed=settings.seed)
     bundle = out / "model" / BUNDLE_FOLDER
     if not bundle.exists():
         say("training an image-text model from scratch")

@@ -20,7 +20,7 @@ def demo(
     *,
     out: Path = Path("medvlp-demo"),
     seed: int = 0,
-    train_slides: int = 3,
+    train_slides: int = 6,
     test_slides: int = 2,
     slide_px: int = 3072,
 ) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from medvlp.error_catalog import CATALOG
+from medvlp.error_catalog import load_catalog
 from medvlp.errors import UsageError, nearest_name
 
 __all__ = ["explain"]
@@ -22,14 +22,15 @@ def explain(code: str, /, *, json_output: Annotated[bool, Parameter(name="--json
         code: The code, for example MV1203.
         json_output: Print JSON for programs.
     """
+    catalog = load_catalog()
     wanted = code.upper()
-    if wanted not in CATALOG:
+    if wanted not in catalog:
         raise UsageError(
             "MV1003",
-            f"error code {code!r} is unknown{nearest_name(wanted, CATALOG)}",
-            expected=f"one of {len(CATALOG)} codes from {min(CATALOG)} to {max(CATALOG)}",
+            f"error code {code!r} is unknown{nearest_name(wanted, catalog)}",
+            expected=f"one of {len(catalog)} codes from {min(catalog)} to {max(catalog)}",
         )
-    text = CATALOG[wanted]
+    text = catalog[wanted]
     if json_output:
         sys.stdout.write(json.dumps({"code": wanted, **asdict(text)}) + "\n")
     else:
