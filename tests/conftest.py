@@ -9,7 +9,9 @@ import pytest
 def _test_data_folder(name: str) -> Path:
     root = os.environ.get("MEDVLP_TEST_DATA")
     if not root:
-        pytest.skip("MEDVLP_TEST_DATA is not set: it names the folder that holds data/ and vectors/")
+        pytest.skip(
+            "MEDVLP_TEST_DATA is not set: it names the folder that holds data/ and vectors/"
+        )
     folder = Path(root) / name
     if not folder.is_dir():
         pytest.skip(f"MEDVLP_TEST_DATA={root} has no folder {name}/")
