@@ -32,7 +32,7 @@ def build_file(tmp_path, document) -> None:
             "MV1001",
             r"modell.seed is not a known key .did you mean 'model.seed'",
         ),
-        ("model.encodr", {"embed_dim": 8}, "MV1001", r"did you mean 'model.encoder'"),
+        ("model.encodr", {"embed_dim": 8}, "MV1001", r"did you mean 'model.encoder"),
         ("model.encoder.text.widht", 8, "MV1001", r"did you mean 'model.encoder.text.width'"),
         ("trainer.max_stepz", 8, "MV1001", r"did you mean 'trainer.max_steps'"),
         ("data.augment.tints", 8, "MV1001", r"did you mean 'data.augment.tint'"),
