@@ -44,4 +44,36 @@ CATALOG: dict[str, Explanation] = {
         "A component was chosen by a name that nothing is registered under.",
         "Use one of the names that the message lists.",
     ),
+    "MV1850": Explanation(
+        "arguments of a loss have shapes that do not fit",
+        "The rows of all arguments of a loss belong to the same samples, and a matrix of scores has "
+        "one column per pair of the joined batch; one argument has another shape.",
+        "Compare the shapes that the message names; a wrong one often comes from a squeezed axis.",
+    ),
+    "MV1851": Explanation(
+        "an empty batch",
+        "No rank holds a row, so the loss is not defined.",
+        "Check the sampler and the filters of the manifest. A single rank may be empty, all may not.",
+    ),
+    "MV1852": Explanation(
+        "NaN or Inf before a loss",
+        "An input of the loss is not finite on the ranks that the message names. The loss is refused "
+        "on every rank, so that no rank waits for another.",
+        "Look for a diverged learning rate, a missing clamp of the temperature, or a damaged sample.",
+    ),
+    "MV1853": Explanation(
+        "labels or times out of range",
+        "A label is beyond the number of classes, or an event, bin or time is not one that exists.",
+        "Compare the label column of the manifest with the order of the classes in the configuration.",
+    ),
+    "MV1854": Explanation(
+        "wrong kind of numbers",
+        "Ids and labels must be integers, embeddings and logits floating point.",
+        "Convert the column where the batch is built; do not round inside the loss.",
+    ),
+    "MV1855": Explanation(
+        "a row without a positive",
+        "A sample has nothing to be pulled towards, and the caller asked to refuse such rows.",
+        "Give the sample a positive, or let such rows have weight zero (no_positive='skip').",
+    ),
 }
