@@ -24,6 +24,7 @@ __all__ = [
     "all_reduce_max",
     "all_reduce_sum",
     "rank",
+    "reduce_scatter_rows",
     "row_counts",
     "world_size",
 ]
@@ -109,6 +110,28 @@ def all_gather_with_grad(x: Tensor, counts: list[int] | None = None) -> Tensor:
     return _AllGather.apply(x, counts)  # type: ignore[no-any-return]  # torch's apply is untyped
 
 
+def reduce_scatter_rows(x: Tensor, counts: list[int]) -> Tensor:
+    """Sum joined rows over all ranks and keep those of this rank; carries no gradient.
+
+    Args:
+        x: This rank's contribution to the rows of all ranks, shape ``(B, ...)``.
+        counts: Rows per rank, with the sum ``B``.
+
+    Returns:
+        The summed rows of this rank, shape ``(counts[rank], ...)``, same dtype.
+    """
+    if world_size() == 1:
+        return x
+    width = max(counts)
+    if min(counts) == width:
+        shares = x.contiguous()
+    else:
+        shares = torch.cat([_padded(share, width) for share in torch.split(x, counts)])
+    mine = shares.new_empty((width, *x.shape[1:]))
+    dist.reduce_scatter_tensor(mine, shares, op=dist.ReduceOp.SUM)
+    return mine[: counts[rank()]]
+
+
 def _is_joined() -> bool:
     return dist.is_available() and dist.is_initialized()
 
@@ -148,12 +171,7 @@ class _AllGather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _GatherContext, grad: Tensor) -> tuple[Tensor, None]:
-        counts = ctx.counts
-        width = max(counts)
-        shares = torch.cat([_padded(share, width) for share in torch.split(grad, counts)])
-        mine = shares.new_empty((width, *grad.shape[1:]))
-        dist.reduce_scatter_tensor(mine, shares, op=dist.ReduceOp.SUM)
-        return mine[: counts[rank()]], None
+        return reduce_scatter_rows(grad, ctx.counts), None
 
 
 def _padded(x: Tensor, num_rows: int) -> Tensor:

@@ -19,7 +19,7 @@ class LossReport:
     """The value of an objective on the joined batch of all ranks.
 
     Attributes:
-        total: What is minimised, scalar, fp32 or float64, equal on every rank; carries the gradient.
+        total: What is minimised, scalar, fp32 or float64, equal on every rank, with gradient.
         terms: Parts and counts worth logging, name to detached scalar, equal on every rank.
     """
 

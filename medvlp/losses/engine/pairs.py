@@ -1,0 +1,127 @@
+"""What every rank knows about the joined batch: sizes, group ids, concepts and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from medvlp.distributed import all_gather_with_grad, rank
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medvlp.losses.relations import PairRelation
+
+__all__ = ["JoinedPairs", "join_relation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedPairs:
+    """Ids and weights of all ranks, in the order of the ranks.
+
+    Attributes:
+        device: Device of the embeddings.
+        counts_x: Rows of x per rank.
+        counts_y: Rows of y per rank.
+        group_x: Group per joined row of x, shape ``(Bx,)``, int64; ``None``: row i of x and row i
+            of y are each other's only positive.
+        group_y: Group per joined row of y, shape ``(By,)``, int64, or ``None`` as above.
+        concept_x: Concept per joined row of x, -1 for none; ``None`` where nothing is ignored.
+        concept_y: Concept per joined row of y, -1 for none; ``None`` where nothing is ignored.
+        related: Packed table of related concepts; ``None`` where nothing is ignored.
+        weight_x: Weight per joined row of x, shape ``(Bx,)``, float64.
+        weight_y: Weight per joined row of y, shape ``(By,)``, float64.
+    """
+
+    device: torch.device
+    counts_x: list[int]
+    counts_y: list[int]
+    group_x: Tensor | None
+    group_y: Tensor | None
+    concept_x: Tensor | None
+    concept_y: Tensor | None
+    related: Tensor | None
+    weight_x: Tensor
+    weight_y: Tensor
+
+    @property
+    def num_x(self) -> int:
+        """Number of joined rows of x."""
+        return sum(self.counts_x)
+
+    @property
+    def num_y(self) -> int:
+        """Number of joined rows of y."""
+        return sum(self.counts_y)
+
+    @property
+    def num_local_x(self) -> int:
+        """Number of rows of x on this rank."""
+        return self.counts_x[rank()]
+
+    @property
+    def offset_x(self) -> int:
+        """Joined position of this rank's first row of x."""
+        return sum(self.counts_x[: rank()])
+
+    def dense_groups(self) -> tuple[Tensor, Tensor, int]:
+        """Return group numbers 0, 1, ... per joined row of x and of y, and how many there are."""
+        if self.group_x is None or self.group_y is None:
+            dense = torch.arange(self.num_x, device=self.device)
+            return dense, dense, self.num_x
+        both = torch.cat([self.group_x, self.group_y])
+        distinct, dense = torch.unique(both, return_inverse=True)
+        return dense[: self.num_x], dense[self.num_x :], distinct.numel()
+
+    def num_positives(self) -> tuple[Tensor, Tensor]:
+        """Return how many positives each joined row of x and of y has, float64."""
+        dense_x, dense_y, num_groups = self.dense_groups()
+        in_x = torch.bincount(dense_x, minlength=num_groups).double()
+        in_y = torch.bincount(dense_y, minlength=num_groups).double()
+        return in_y[dense_x], in_x[dense_y]
+
+
+def join_relation(
+    relation: PairRelation, counts_x: list[int], counts_y: list[int], device: torch.device
+) -> JoinedPairs:
+    """Gather the ids and weights of all ranks.
+
+    Args:
+        relation: Ids and weights of this rank; already checked.
+        counts_x: Rows of x per rank.
+        counts_y: Rows of y per rank.
+        device: Device of the embeddings.
+
+    Returns:
+        The same on every rank.
+    """
+
+    def joined(x: Tensor | None, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if x is None:
+            return None, None
+        all_x = all_gather_with_grad(x.detach().to(device), counts_x)
+        if y is None:
+            return all_x, all_x
+        return all_x, all_gather_with_grad(y.detach().to(device), counts_y)
+
+    group_x, group_y = joined(relation.group, relation.group_y)
+    concept_x = concept_y = None
+    if relation.related is not None:
+        concept_x, concept_y = joined(relation.concept, relation.concept_y)
+    weight_x, weight_y = joined(relation.weight, relation.weight_y)
+    ones_x = torch.ones(sum(counts_x), dtype=torch.float64, device=device)
+    ones_y = torch.ones(sum(counts_y), dtype=torch.float64, device=device)
+    return JoinedPairs(
+        device=device,
+        counts_x=counts_x,
+        counts_y=counts_y,
+        group_x=group_x,
+        group_y=group_y,
+        concept_x=concept_x,
+        concept_y=concept_y,
+        related=None if relation.related is None else relation.related.to(device),
+        weight_x=ones_x if weight_x is None else weight_x.double(),
+        weight_y=ones_y if weight_y is None else weight_y.double(),
+    )
