@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn import functional
 
-from medvlp.distributed import all_reduce_max
+from medvlp.distributed import all_reduce_max, all_reduce_sum
 from medvlp.losses.checks import (
     NO_POSITIVE,
     Check,
@@ -146,10 +146,11 @@ def aspect_contrast_loss(
     present = (labels == 1).expand_as(scores)
     if normalize_targets:
         return 2 * _contrast_outside(scores, present, torch.ones_like(present))
-    log_p_finding = scores.log_softmax(-1)
-    log_p_image = scores - joined_logsumexp(scores, -2).unsqueeze(-2)
-    total = -((log_p_finding + log_p_image) * present).sum()
-    return joined_ratio(total, torch.full_like(total, scores.numel()))
+    row_losses = (present * (scores.logsumexp(-1, keepdim=True) - 2 * scores)).sum()
+    column_lse = joined_logsumexp(scores, -2)
+    num_present = all_reduce_sum(present.sum(-2))
+    num_cells = all_reduce_sum(torch.full_like(row_losses, scores.numel()))
+    return (all_reduce_sum(row_losses) + (num_present * column_lse).sum()) / num_cells
 
 
 def _every_row_has_a_positive(labels: Tensor) -> Check:

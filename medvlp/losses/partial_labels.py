@@ -12,7 +12,8 @@ import torch
 from torch.nn import functional
 
 from medvlp.distributed import all_reduce_sum
-from medvlp.losses.checks import check_dtype, check_rows, check_shape, finite, within
+from medvlp.errors import LossError
+from medvlp.losses.checks import EMPTY, check_dtype, check_rows, check_shape, finite, within
 from medvlp.losses.joined import joined_mean, joined_ratio
 from medvlp.losses.precision import in_full_precision, outside_autocast
 
@@ -74,7 +75,8 @@ def vote_slide_label(logits: Tensor, *, break_ties: bool = True) -> SlideVote:
     """
     check_shape("logits", logits, (None, None))
     num_diagnoses = logits.shape[1] - 1
-    check_rows(logits.shape[0], [finite("logits", logits)])
+    if logits.shape[0] == 0:
+        raise LossError(EMPTY, "the slide holds no tiles", expected="one tile at least")
     winners = logits.argmax(-1)
     votes = torch.bincount(winners[winners > 0] - 1, minlength=num_diagnoses)
     is_decided = int((votes == votes.max()).sum()) == 1
