@@ -30,12 +30,14 @@ class PairRelation:
         group: Group per row of x, shape ``(b,)``, int64; equal ids are positives, on any rank.
             ``None``: row i of x and row i of y are each other's only positive.
         group_y: Group per row of y, shape ``(b_y,)``, int64.
-        concept: Concept per row of x, shape ``(b,)``, int64, an index into ``related``; -1: none,
-            such a row is never ignored.
+        concept: Concept per row of x, shape ``(b,)``, int64, an index into ``related`` where that
+            is given; -1: none, such a row is never ignored.
         concept_y: Concept per row of y, shape ``(b_y,)``, int64.
         related: Which concepts are related, shape ``(U, ceil(U / 8))``, uint8, from
             :func:`pack_related`; equal on every rank. The diagonal says whether two samples of one
             concept but of different groups are ignored.
+        ignore_same_concept: Whether samples of one concept (not -1) but of different groups are
+            ignored, whatever ``related`` says.
         weight: Weight of each row of x as an anchor, shape ``(b,)``, floating point, >= 0.
             ``None``: 1.
         weight_y: Weight of each row of y as an anchor, shape ``(b_y,)``.
@@ -46,6 +48,7 @@ class PairRelation:
     concept: Tensor | None = None
     concept_y: Tensor | None = None
     related: Tensor | None = None
+    ignore_same_concept: bool = False
     weight: Tensor | None = None
     weight_y: Tensor | None = None
 

@@ -30,7 +30,8 @@ class JoinedPairs:
         group_y: Group per joined row of y, shape ``(By,)``, int64, or ``None`` as above.
         concept_x: Concept per joined row of x, -1 for none; ``None`` where nothing is ignored.
         concept_y: Concept per joined row of y, -1 for none; ``None`` where nothing is ignored.
-        related: Packed table of related concepts; ``None`` where nothing is ignored.
+        related: Packed table of related concepts, or ``None``.
+        ignore_same_concept: Whether samples of one concept are ignored whatever the table says.
         weight_x: Weight per joined row of x, shape ``(Bx,)``, float64.
         weight_y: Weight per joined row of y, shape ``(By,)``, float64.
     """
@@ -43,6 +44,7 @@ class JoinedPairs:
     concept_x: Tensor | None
     concept_y: Tensor | None
     related: Tensor | None
+    ignore_same_concept: bool
     weight_x: Tensor
     weight_y: Tensor
 
@@ -65,6 +67,15 @@ class JoinedPairs:
     def offset_x(self) -> int:
         """Joined position of this rank's first row of x."""
         return sum(self.counts_x[: rank()])
+
+    @property
+    def num_concepts(self) -> int:
+        """Number above every concept."""
+        if self.related is not None:
+            return self.related.shape[0]
+        if self.concept_x is None or self.concept_y is None:
+            return 0
+        return 1 + int(torch.cat([self.concept_x, self.concept_y]).amax())
 
     def dense_groups(self) -> tuple[Tensor, Tensor, int]:
         """Return group numbers 0, 1, ... per joined row of x and of y, and how many there are."""
@@ -107,9 +118,7 @@ def join_relation(
         return all_x, all_gather_with_grad(y.detach().to(device), counts_y)
 
     group_x, group_y = joined(relation.group, relation.group_y)
-    concept_x = concept_y = None
-    if relation.related is not None:
-        concept_x, concept_y = joined(relation.concept, relation.concept_y)
+    concept_x, concept_y = joined(relation.concept, relation.concept_y)
     weight_x, weight_y = joined(relation.weight, relation.weight_y)
     ones_x = torch.ones(sum(counts_x), dtype=torch.float64, device=device)
     ones_y = torch.ones(sum(counts_y), dtype=torch.float64, device=device)
@@ -122,6 +131,7 @@ def join_relation(
         concept_x=concept_x,
         concept_y=concept_y,
         related=None if relation.related is None else relation.related.to(device),
+        ignore_same_concept=relation.ignore_same_concept,
         weight_x=ones_x if weight_x is None else weight_x.double(),
         weight_y=ones_y if weight_y is None else weight_y.double(),
     )

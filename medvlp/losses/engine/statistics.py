@@ -44,12 +44,11 @@ def mask_main(tile: Tile, main: MainSet, ignored: Ignored) -> Tensor | None:
         With ``replace``, which pairs were replaced, bool, shape of the tile; else ``None``.
     """
     replaced = None
-    if ignored == "replace":
-        replaced = tile.masks.ignored(tile.columns, tile.positives)
-        if replaced is not None:
-            tile.logits.masked_fill_(replaced, -tile.scale)
-    else:
-        tile.masks.leave_out(tile.logits, tile.columns, tile.positives, tile.scratch)
+    if tile.related is not None and ignored == "replace":
+        replaced = tile.related.ignored(tile.positives)
+        tile.logits.masked_fill_(replaced, -tile.scale)
+    elif tile.related is not None:
+        tile.related.leave_out(tile.logits, tile.positives, tile.scratch)
     if main == "negatives" and tile.positives is not None:
         tile.logits.masked_fill_(tile.positives, -torch.inf)
     return replaced

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from medvlp.losses.engine.layout import RowMasks
+from medvlp.losses.engine.masks import RowMasks
 from medvlp.losses.engine.products import logits_dtype, operand_dtype, scaled_product
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medvlp.losses.engine.layout import PairLayout
+    from medvlp.losses.engine.masks import RelatedPairs
     from medvlp.losses.engine.settings import EngineSettings
 
 __all__ = ["LogitTiles", "Tile", "column_operand"]
@@ -34,7 +35,7 @@ class Tile:
         logits: ``scale * x @ y.T + bias``, shape ``(r, c)``, free to overwrite.
         scratch: Same shape as the logits, free to overwrite.
         positives: Which pairs are positives, bool ``(r, c)``, or ``None`` where none is.
-        masks: Masks of the row block.
+        related: Which pairs have related concepts, or ``None`` where none can be.
         is_first_of_rows: Whether this is the first tile of its row block.
         is_last_of_rows: Whether this is the last tile of its row block.
     """
@@ -47,7 +48,7 @@ class Tile:
     logits: Tensor
     scratch: Tensor
     positives: Tensor | None
-    masks: RowMasks
+    related: RelatedPairs | None
     is_first_of_rows: bool
     is_last_of_rows: bool
 
@@ -137,7 +138,7 @@ class LogitTiles:
                     logits=self._logits(i * num_blocks + j, x, y, logits[:numel].view(shape)),
                     scratch=scratch[:numel].view(shape),
                     positives=positives,
-                    masks=masks,
+                    related=masks.related(columns, self._bounds_y[j]),
                     is_first_of_rows=j == 0,
                     is_last_of_rows=j == num_blocks - 1,
                 )
