@@ -16,7 +16,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["PairRelation", "pack_related", "unpack_related"]
+__all__ = ["PairRelation", "pack_related", "transpose_related", "unpack_related"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class PairRelation:
             ``None``: row i of x and row i of y are each other's only positive.
         group_y: Group per row of y, shape ``(b_y,)``, int64.
         concept: Concept per row of x, shape ``(b,)``, int64, an index into ``related`` where that
-            is given; -1: none, such a row is never ignored.
+            is given, else any id; -1: none, such a row is never ignored.
         concept_y: Concept per row of y, shape ``(b_y,)``, int64.
         related: Which concepts are related, shape ``(U, ceil(U / 8))``, uint8, from
             :func:`pack_related`; equal on every rank. The diagonal says whether two samples of one
@@ -84,3 +84,10 @@ def unpack_related(bits: Tensor, rows: Tensor) -> Tensor:
     bit = torch.arange(8, device=bits.device, dtype=torch.uint8)
     chosen = bits.index_select(0, rows)
     return ((chosen.unsqueeze(-1) >> bit) & 1).to(torch.bool).flatten(1)
+
+
+def transpose_related(bits: Tensor) -> Tensor:
+    """Exchange rows and columns of a packed table, shape ``(U, ceil(U / 8))``, uint8."""
+    num_rows = bits.shape[0]
+    related = unpack_related(bits, torch.arange(num_rows, device=bits.device))
+    return pack_related(related[:, :num_rows].t())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from medvlp.distributed import all_gather_with_grad, rank
+from medvlp.losses.relations import transpose_related
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,8 @@ class JoinedPairs:
         group_x: Group per joined row of x, shape ``(Bx,)``, int64; ``None``: row i of x and row i
             of y are each other's only positive.
         group_y: Group per joined row of y, shape ``(By,)``, int64, or ``None`` as above.
-        concept_x: Concept per joined row of x, -1 for none; ``None`` where nothing is ignored.
+        concept_x: Concept per joined row of x, -1 for none, else a row of ``related`` or a dense
+            number; ``None`` where nothing is ignored.
         concept_y: Concept per joined row of y, -1 for none; ``None`` where nothing is ignored.
         related: Packed table of related concepts, or ``None``.
         ignore_same_concept: Whether samples of one concept are ignored whatever the table says.
@@ -77,6 +79,21 @@ class JoinedPairs:
             return 0
         return 1 + int(torch.cat([self.concept_x, self.concept_y]).amax())
 
+    def swapped(self) -> JoinedPairs:
+        """Return the same with the roles of x and y exchanged."""
+        return replace(
+            self,
+            counts_x=self.counts_y,
+            counts_y=self.counts_x,
+            group_x=self.group_y,
+            group_y=self.group_x,
+            concept_x=self.concept_y,
+            concept_y=self.concept_x,
+            related=None if self.related is None else transpose_related(self.related),
+            weight_x=self.weight_y,
+            weight_y=self.weight_x,
+        )
+
     def dense_groups(self) -> tuple[Tensor, Tensor, int]:
         """Return group numbers 0, 1, ... per joined row of x and of y, and how many there are."""
         if self.group_x is None or self.group_y is None:
@@ -119,6 +136,8 @@ def join_relation(
 
     group_x, group_y = joined(relation.group, relation.group_y)
     concept_x, concept_y = joined(relation.concept, relation.concept_y)
+    if relation.related is None and concept_x is not None and concept_y is not None:
+        concept_x, concept_y = _dense(concept_x, concept_y)
     weight_x, weight_y = joined(relation.weight, relation.weight_y)
     ones_x = torch.ones(sum(counts_x), dtype=torch.float64, device=device)
     ones_y = torch.ones(sum(counts_y), dtype=torch.float64, device=device)
@@ -135,3 +154,11 @@ def join_relation(
         weight_x=ones_x if weight_x is None else weight_x.double(),
         weight_y=ones_y if weight_y is None else weight_y.double(),
     )
+
+
+def _dense(concept_x: Tensor, concept_y: Tensor) -> tuple[Tensor, Tensor]:
+    """Number arbitrary concept ids 0, 1, ...; -1 stays -1."""
+    both = torch.cat([concept_x, concept_y])
+    _, dense = torch.unique(both, return_inverse=True)
+    dense = torch.where(both == -1, -1, dense)
+    return dense[: concept_x.numel()], dense[concept_x.numel() :]
