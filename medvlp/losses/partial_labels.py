@@ -12,15 +12,14 @@ import torch
 from torch.nn import functional
 
 from medvlp.distributed import all_reduce_sum
-from medvlp.errors import LossError
-from medvlp.losses.checks import EMPTY, check_dtype, check_rows, check_shape, finite, within
+from medvlp.losses.checks import check_dtype, check_rows, check_shape, finite, within
 from medvlp.losses.joined import joined_mean, joined_ratio
 from medvlp.losses.precision import in_full_precision, outside_autocast
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["PartialLabelLoss", "SlideVote", "partial_label_loss", "tile_labels", "vote_slide_label"]
+__all__ = ["PartialLabelLoss", "partial_label_loss"]
 
 
 class PartialLabelLoss(NamedTuple):
@@ -39,82 +38,6 @@ class PartialLabelLoss(NamedTuple):
     pseudo: Tensor
     candidate: Tensor
     pseudo_share: Tensor
-
-
-class SlideVote(NamedTuple):
-    """What the tiles of a slide vote for.
-
-    Attributes:
-        diagnosis: Winning diagnosis, 0-based without the normal class.
-        confidence: Share of the votes for it, in [0, 1].
-    """
-
-    diagnosis: int
-    confidence: float
-
-
-def vote_slide_label(logits: Tensor, *, break_ties: bool = True) -> SlideVote:
-    """Let the tiles of one slide vote for a diagnosis.
-
-    Each tile votes for its most likely class; votes for normal do not count. Where nothing is left
-    or two diagnoses share the maximum, every tile votes for its most likely diagnosis instead.
-
-    Args:
-        logits: Shape ``(N, C)``, float, N >= 1, C >= 2; class 0 is normal.
-        break_ties: Whether the second vote is held; without it, the first diagnosis among equals
-            wins, the first of all where nothing was voted for.
-
-    Returns:
-        The diagnosis and its share of the votes counted last (0 where there was none).
-
-    Raises:
-        LossError: If the shape is not ``(N, C)`` (MV1850), or no tile was given (MV1851).
-
-    Source:
-        PathPT (MAGIC-AI4Med), the selection of slide labels from zero-shot tiles.
-    """
-    check_shape("logits", logits, (None, None))
-    num_diagnoses = logits.shape[1] - 1
-    if logits.shape[0] == 0:
-        raise LossError(EMPTY, "the slide holds no tiles", expected="one tile at least")
-    winners = logits.argmax(-1)
-    votes = torch.bincount(winners[winners > 0] - 1, minlength=num_diagnoses)
-    is_decided = int((votes == votes.max()).sum()) == 1
-    if break_ties and not is_decided:
-        votes = torch.bincount(logits[:, 1:].argmax(-1), minlength=num_diagnoses)
-    diagnosis = int(votes.argmax())
-    return SlideVote(diagnosis, int(votes[diagnosis]) / max(int(votes.sum()), 1))
-
-
-def tile_labels(logits: Tensor, diagnosis: int, threshold: float) -> Tensor:
-    """Label the tiles of a slide of known diagnosis, where they are sure.
-
-    With ``p = softmax(logits)`` and ``k = diagnosis + 1``: 0 where normal is most likely and
-    ``p_0 > threshold``, k where k is most likely and ``p_k > threshold``, else ``-k``.
-
-    Args:
-        logits: Shape ``(N, C)``, float; class 0 is normal.
-        diagnosis: Diagnosis of the slide, 0-based without the normal class.
-        threshold: Probability that a sure tile exceeds, in [0, 1).
-
-    Returns:
-        Shape ``(N,)``, int64.
-
-    Raises:
-        LossError: If the shape is not ``(N, C)`` (MV1850).
-        ValueError: If there is no such diagnosis.
-
-    Source:
-        PathPT (MAGIC-AI4Med), pseudo-labels of tiles.
-    """
-    check_shape("logits", logits, (None, None))
-    k = diagnosis + 1
-    if not 1 <= k < logits.shape[1]:
-        msg = f"diagnosis must be in [0, {logits.shape[1] - 1}), got {diagnosis}"
-        raise ValueError(msg)
-    largest, winner = in_full_precision(logits).softmax(-1).max(-1)
-    is_sure = (largest > threshold) & ((winner == 0) | (winner == k))
-    return torch.where(is_sure, winner, -k)
 
 
 @outside_autocast
@@ -141,7 +64,7 @@ def partial_label_loss(
 
     Args:
         logits: Shape ``(N, C)``, float; class 0 is normal.
-        labels: As :func:`tile_labels` gives them, shape ``(N,)``, integer in ``(-C, C)``.
+        labels: Class of a sure tile, ``-k`` of an unsure one, shape ``(N,)``, integer in ``(-C, C)``.
         with_pseudo: Whether the pseudo term counts; PathPT begins with epoch 10.
         balanced: Whether every class that occurs weighs the same.
         pseudo_weight: Weight of the pseudo term, >= 0.

@@ -18,7 +18,12 @@ from medvlp.losses.precision import in_full_precision, outside_autocast
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["discrete_risk", "survival_cross_entropy_loss", "survival_nll_loss"]
+__all__ = [
+    "discrete_risk",
+    "hazards_and_survival",
+    "survival_cross_entropy_loss",
+    "survival_nll_loss",
+]
 
 
 @outside_autocast
@@ -113,6 +118,23 @@ def survival_cross_entropy_loss(
     return joined_mean(losses, torch.ones_like(losses))
 
 
+def hazards_and_survival(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the hazard of each bin and the probability of surviving it.
+
+    Args:
+        logits: Hazard logits, shape ``(B, T)``, float.
+
+    Returns:
+        ``h = sigmoid(logits)`` and ``S_t = prod_{u<=t}(1 - h_u)``, both of shape ``(B, T)``, in
+        [0, 1].
+
+    Source:
+        As :func:`survival_nll_loss`.
+    """
+    z = in_full_precision(logits)
+    return z.sigmoid(), functional.logsigmoid(-z).cumsum(-1).exp()
+
+
 def discrete_risk(logits: Tensor) -> Tensor:
     """Return ``-sum_t S_t``, higher where the event comes sooner.
 
@@ -125,7 +147,7 @@ def discrete_risk(logits: Tensor) -> Tensor:
     Source:
         mSTAR (Xu et al. 2025, doi:10.1038/s41467-025-66220-x), the score its concordance uses.
     """
-    return -functional.logsigmoid(-in_full_precision(logits)).cumsum(-1).exp().sum(-1)
+    return -hazards_and_survival(logits)[1].sum(-1)
 
 
 def _check_inputs(

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from medvlp.errors import LossError
-from medvlp.losses.partial_labels import partial_label_loss, tile_labels, vote_slide_label
+from medvlp.losses.partial_labels import partial_label_loss
 
 LN2, LN3 = math.log(2), math.log(3)
 
@@ -60,37 +60,3 @@ def test_partial_label_loss__is_exact_where_both_candidates_are_impossible():
 def test_partial_label_loss__refuses_a_label_that_no_class_has():
     with pytest.raises(LossError, match=r"MV1853: labels holds values outside \[-2, 2\]"):
         partial_label_loss(torch.zeros(2, 3), torch.tensor([0, -3]), with_pseudo=False)
-
-
-def test_vote_slide_label__counts_diagnoses_and_not_normal():
-    logits = torch.eye(3)[[0, 0, 0, 2, 2, 1]]
-    assert vote_slide_label(logits) == (1, pytest.approx(2 / 3))
-
-
-def test_vote_slide_label__asks_for_the_second_choice_where_all_tiles_are_normal():
-    logits = torch.tensor([[9.0, 1.0, 2.0], [9.0, 1.0, 2.0], [9.0, 2.0, 1.0]])
-    assert vote_slide_label(logits) == (1, pytest.approx(2 / 3))
-    assert vote_slide_label(logits, break_ties=False) == (0, 0)
-
-
-def test_vote_slide_label__asks_all_tiles_where_two_diagnoses_tie():
-    logits = torch.tensor([[0.0, 9.0, 1.0], [0.0, 1.0, 9.0], [9.0, 1.0, 2.0]])
-    assert vote_slide_label(logits) == (1, pytest.approx(2 / 3))
-    assert vote_slide_label(logits, break_ties=False) == (0, 0.5)
-
-
-def test_tile_labels__are_sure_above_the_threshold_only():
-    # Probabilities 1/2 for the winner of each row; the slide has diagnosis 1, class 2.
-    logits = torch.tensor([[LN2, 0, 0], [0, LN2, 0], [0, 0, LN2]])
-    assert tile_labels(logits, 1, 0.4).tolist() == [0, -2, 2]
-    assert tile_labels(logits, 1, 0.6).tolist() == [-2, -2, -2]
-
-
-def test_tile_labels__refuses_a_diagnosis_that_is_not_there():
-    with pytest.raises(ValueError, match=r"diagnosis must be in \[0, 2\), got 2"):
-        tile_labels(torch.zeros(1, 3), 2, 0.5)
-
-
-def test_vote_slide_label__refuses_a_slide_without_tiles():
-    with pytest.raises(LossError, match="MV1851: the slide holds no tiles"):
-        vote_slide_label(torch.zeros(0, 3))

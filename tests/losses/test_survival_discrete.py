@@ -6,6 +6,7 @@ import torch
 from medvlp.errors import LossError
 from medvlp.losses.survival_discrete import (
     discrete_risk,
+    hazards_and_survival,
     survival_cross_entropy_loss,
     survival_nll_loss,
 )
@@ -32,8 +33,11 @@ def test_survival_cross_entropy_loss__hand_worked():
 
 
 def test_discrete_risk__hand_worked():
-    # S = 3/4, 3/8.
+    # h = 1/4, 1/2; S = 3/4, 3/8.
     logits = torch.tensor([[-LN3, 0.0]], dtype=torch.float64)
+    hazards, survival = hazards_and_survival(logits)
+    assert hazards.tolist() == [[pytest.approx(1 / 4), 1 / 2]]
+    assert survival.tolist() == [[pytest.approx(3 / 4), pytest.approx(3 / 8)]]
     assert discrete_risk(logits).item() == pytest.approx(-9 / 8, rel=1e-14)
 
 
