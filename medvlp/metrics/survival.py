@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from medvlp.metrics.samples import UndefinedMetricError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 ROWS_AT_A_TIME = 1024
+_NO_PAIRS = "no two subjects can be compared: nobody outlived an event"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Concordance:
     """Harrell's index with its counts of pairs.
 
     Attributes:
-        index: ``(concordant + tied_risk / 2) / comparable``; NaN without a comparable pair.
+        index: ``(concordant + tied_risk / 2) / comparable``, in [0, 1].
         concordant: Pairs in which who died first had the higher risk.
         discordant: Pairs in which who died first had the lower risk.
         tied_risk: Comparable pairs of equal risk.
@@ -66,6 +69,7 @@ def harrell_concordance(
         tolerance: Risks that differ by at most this are equal.
 
     Raises:
+        UndefinedMetricError: If no two subjects can be compared.
         ValueError: If shapes differ, a value is not finite, or an event is neither 0 nor 1.
 
     Source:
@@ -83,7 +87,9 @@ def harrell_concordance(
         counts += [int((comparable & part).sum()) for part in parts]
     concordant, discordant, tied_risk, tied_time = counts.tolist()
     num_pairs = concordant + discordant + tied_risk
-    index = (concordant + tied_risk / 2) / num_pairs if num_pairs else float("nan")
+    if not num_pairs:
+        raise UndefinedMetricError(_NO_PAIRS)
+    index = (concordant + tied_risk / 2) / num_pairs
     return Concordance(index, concordant, discordant, tied_risk, tied_time)
 
 
@@ -114,9 +120,10 @@ def antolini_concordance(
         ties: Which rule.
 
     Returns:
-        In [0, 1]; NaN without a comparable pair.
+        In [0, 1].
 
     Raises:
+        UndefinedMetricError: If no two subjects can be compared.
         ValueError: If shapes differ, a value is not finite, or a row is not on the grid.
 
     Source:
@@ -147,7 +154,9 @@ def antolini_concordance(
             comparable |= both | only_other
         credit += float((score * comparable).sum())
         total += int(comparable.sum())
-    return credit / total if total else float("nan")
+    if not total:
+        raise UndefinedMetricError(_NO_PAIRS)
+    return credit / total
 
 
 def breslow_baseline(
