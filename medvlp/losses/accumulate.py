@@ -91,7 +91,8 @@ class GradCache(Generic[Inputs]):
         self, chunks: Sequence[Inputs]
     ) -> tuple[list[_RandomState], list[list[Tensor]], list[bool]]:
         """Return random states and embeddings per micro-batch, and which sets are trained."""
-        states, encoded = [], []
+        states: list[_RandomState] = []
+        encoded: list[list[Tensor]] = []
         is_trained: list[bool] = []
         for inputs in chunks:
             states.append(_random_state())
@@ -132,7 +133,8 @@ class _RandomState(NamedTuple):
 
 
 def _random_state() -> _RandomState:
-    on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    is_initialized: Callable[[], bool] = torch.cuda.is_initialized
+    on_gpu = torch.cuda.get_rng_state_all() if is_initialized() else []
     return _RandomState(torch.get_rng_state(), on_gpu)
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch.nn.functional import softplus
 
 from medvlp.distributed import all_gather_with_grad, all_reduce_sum
 from medvlp.losses.checks import Check, check_rows
 from medvlp.losses.engine.anchors import anchor_mean
 from medvlp.losses.engine.functions import pair_statistics
 from medvlp.losses.engine.inputs import NoPositive, check_positives, join_pairs
+from medvlp.losses.engine.positives import LINEAR_ABOVE
 from medvlp.losses.engine.products import logits_dtype
 from medvlp.losses.engine.settings import EngineSettings
 from medvlp.losses.precision import in_full_precision, outside_autocast
@@ -25,17 +27,17 @@ from medvlp.losses.report import LossReport
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medvlp.losses.engine.functions import SideStatistics
     from medvlp.losses.engine.positives import PositiveKind
-    from medvlp.losses.engine.statistics import MainSet
 
 __all__ = ["Positives", "info_nce_loss", "soft_target_loss"]
 
 Positives = Literal["outside", "inside", "decoupled"]
 
-_STATISTICS: dict[Positives, tuple[MainSet, PositiveKind]] = {
-    "outside": ("all", "mean"),
-    "inside": ("all", "largest"),
-    "decoupled": ("negatives", "each"),
+_STATISTICS: dict[Positives, tuple[PositiveKind, ...]] = {
+    "outside": ("largest", "mean"),
+    "inside": ("largest",),
+    "decoupled": ("each",),
 }
 
 
@@ -90,16 +92,17 @@ def info_nce_loss(
     settings = settings or EngineSettings()
     pairs = join_pairs(image, text, logit_scale, relation, settings, unit=unit)
     has_x, has_y = check_positives(pairs, no_positive)
-    main, kind = _STATISTICS[positives]
-    found = pair_statistics(
-        image, text, logit_scale, pairs=pairs, settings=settings, main=main, positive=kind
+    rows, columns = pair_statistics(
+        image,
+        text,
+        logit_scale,
+        pairs=pairs,
+        settings=settings,
+        positives=_STATISTICS[positives],
     )
-    rows, columns = found.positive_rows, found.positive_columns
-    if positives != "decoupled":
-        rows, columns = found.rows - rows, found.columns - columns
     return _report(
-        anchor_mean(rows, pairs.weight_x * has_x),
-        anchor_mean(columns, pairs.weight_y * has_y),
+        anchor_mean(_anchor_losses(rows, positives, has_x), pairs.weight_x * has_x),
+        anchor_mean(_anchor_losses(columns, positives, has_y), pairs.weight_y * has_y),
         dtype=logits_dtype(image.dtype),
         without_positive=(~has_x).sum() + (~has_y).sum(),
     )
@@ -149,7 +152,9 @@ def soft_target_loss(
     by_row, by_column = _checked_targets(
         image, pairs.num_y, targets=targets, targets_by_text=targets_by_text
     )
-    found = pair_statistics(image, text, logit_scale, pairs=pairs, settings=settings)
+    rows, columns = pair_statistics(
+        image, text, logit_scale, pairs=pairs, settings=settings, positives=()
+    )
     x = in_full_precision(image)
     y = all_gather_with_grad(in_full_precision(text), pairs.counts_y)
     mass_x = all_gather_with_grad(by_row.sum(dim=1).double(), pairs.counts_x)
@@ -157,10 +162,23 @@ def soft_target_loss(
     matched = [(x * (t @ y)).sum(dim=1).double().sum() for t in (by_row, by_column)]
     pulls = all_reduce_sum(torch.stack(matched)) * logit_scale
     return _report(
-        ((mass_x * found.rows).sum() - pulls[0]) / pairs.num_x,
-        ((mass_y * found.columns).sum() - pulls[1]) / pairs.num_y,
+        ((mass_x * rows.negatives).sum() - pulls[0]) / pairs.num_x,
+        ((mass_y * columns.negatives).sum() - pulls[1]) / pairs.num_y,
         dtype=x.dtype,
     )
+
+
+def _anchor_losses(side: SideStatistics, positives: Positives, has_positive: Tensor) -> Tensor:
+    """Return L_i per anchor, shape ``(B,)``; 0 without a positive.
+
+    With the negatives' n = log sum_N exp(z) and the positives' l = log sum_P exp(z),
+    ``log sum_A exp(z) - l = softplus(n - l)``: no digit is lost where the loss is near zero.
+    """
+    if positives == "decoupled":
+        return side.positives[0]
+    largest = torch.where(has_positive, side.positives[0], 0.0)
+    loss = softplus(side.negatives - largest, threshold=LINEAR_ABOVE)
+    return loss if positives == "inside" else loss + (largest - side.positives[1])
 
 
 def _report(rows: Tensor, columns: Tensor, *, dtype: torch.dtype, **counts: Tensor) -> LossReport:

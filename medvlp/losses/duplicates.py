@@ -20,7 +20,7 @@ from medvlp.losses.report import LossReport
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["concept_text_loss", "masked_clip_loss", "report_contrast_loss", "knowledge_clip_loss"]
+__all__ = ["concept_text_loss", "knowledge_clip_loss", "masked_clip_loss", "report_contrast_loss"]
 
 
 @outside_autocast

@@ -13,6 +13,7 @@ from medvlp.losses.engine.anchors import anchor_mean, group_logsumexp, group_mea
 from medvlp.losses.engine.functions import pair_statistics
 from medvlp.losses.engine.group_statistics import group_statistics
 from medvlp.losses.engine.inputs import NoPositive, check_positives, join_pairs
+from medvlp.losses.engine.positives import LINEAR_ABOVE
 from medvlp.losses.engine.products import logits_dtype
 from medvlp.losses.engine.settings import EngineSettings
 from medvlp.losses.precision import in_full_precision, outside_autocast
@@ -90,15 +91,15 @@ def semantic_group_loss(
         raise LossError("MV1803", "the group loss needs group ids", expected="relation.group")
     x = normalize(in_full_precision(image), eps=1e-12)
     y = normalize(in_full_precision(text), eps=1e-12)
-    pairs = join_pairs(x, y, logit_scale, relation, settings, unit=False)
+    scale = logit_scale.double()  # used up to three times: its gradient is summed before it is cast
+    pairs = join_pairs(x, y, scale, relation, settings, unit=False)
     check_positives(pairs, no_positive)
-    found = pair_statistics(
+    rows, columns = pair_statistics(
         x,
         y,
-        logit_scale,
+        scale,
         pairs=pairs,
-        main="negatives",
-        positive="smallest",
+        positives=("smallest",),
         settings=settings,
         ignored=ignored,
     )
@@ -106,21 +107,24 @@ def semantic_group_loss(
     if variant in ("hp-lhn", "lhp-lhn"):
         other = pairs.swapped()
         negatives_x = groups_x.negative(
-            group_statistics(x, y, logit_scale, pairs=pairs, settings=settings, ignored=ignored)
+            group_statistics(x, y, scale, pairs=pairs, settings=settings, ignored=ignored)
         )
         negatives_y = groups_y.negative(
-            group_statistics(y, x, logit_scale, pairs=other, settings=settings, ignored=ignored)
+            group_statistics(y, x, scale, pairs=other, settings=settings, ignored=ignored)
         )
     else:
-        negatives_x, negatives_y = groups_x.reduce(found.rows), groups_y.reduce(found.columns)
-    rows = groups_x.mean_loss(negatives_x, groups_x.positive(found.positive_rows))
-    columns = groups_y.mean_loss(negatives_y, groups_y.positive(found.positive_columns))
+        negatives_x, negatives_y = (
+            groups_x.reduce(rows.negatives),
+            groups_y.reduce(columns.negatives),
+        )
+    by_image = groups_x.mean_loss(negatives_x, groups_x.positive(rows.positives[0]))
+    by_text = groups_y.mean_loss(negatives_y, groups_y.positive(columns.positives[0]))
     terms = {
-        "image_to_text": rows.detach(),
-        "text_to_image": columns.detach(),
+        "image_to_text": by_image.detach(),
+        "text_to_image": by_text.detach(),
         "without_positive": (~groups_x.is_whole).sum(),
     }
-    return LossReport(((rows + columns) / 2).to(logits_dtype(image.dtype)), terms)
+    return LossReport(((by_image + by_text) / 2).to(logits_dtype(image.dtype)), terms)
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class _Groups:
     def mean_loss(self, negative: Tensor, positive: Tensor) -> Tensor:
         """Return the weighted mean over groups of ``softplus(log N - log P)``."""
         gap = torch.where(self.weight > 0, negative - positive, 0.0)
-        return anchor_mean(softplus(gap, threshold=40.0), self.weight)
+        return anchor_mean(softplus(gap, threshold=LINEAR_ABOVE), self.weight)
 
 
 def _negated(values: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from medvlp.errors import LossError
 from medvlp.losses.engine.anchors import anchor_mean, group_logsumexp, group_mean
 from medvlp.losses.engine.functions import pair_statistics
 from medvlp.losses.engine.inputs import join_pairs
+from medvlp.losses.engine.positives import LINEAR_ABOVE
 from medvlp.losses.engine.products import logits_dtype
 from medvlp.losses.engine.settings import EngineSettings
 from medvlp.losses.precision import in_full_precision, outside_autocast
@@ -75,24 +76,24 @@ def adasp_loss(
         raise LossError("MV1803", "AdaSP needs one set of group ids", expected="relation.group")
     u = normalize(in_full_precision(features), eps=1e-12)
     pairs = join_pairs(u, u, scale, relation, settings, unit=False)
-    found = pair_statistics(
+    (rows,) = pair_statistics(
         u,
         u,
         scale,
         pairs=pairs,
         settings=settings,
-        main="negatives",
-        positive="smallest",
+        positives=("smallest",),
         with_columns=False,
     )
+    smallest = rows.positives[0]
     group, _, count = pairs.dense_groups()
-    hardest = -group_logsumexp(found.positive_rows, group, count)
-    least_hard = group_logsumexp(-found.positive_rows, group, count)
+    hardest = -group_logsumexp(smallest, group, count)
+    least_hard = group_logsumexp(-smallest, group, count)
     alpha = _alpha(hardest, least_hard, scale, variant)
     positive = alpha * hardest + (1 - alpha) * least_hard
-    negative = group_logsumexp(found.rows, group, count)
+    negative = group_logsumexp(rows.negatives, group, count)
     weight = group_mean(pairs.weight_x, group, count)
-    total = anchor_mean(softplus(negative - positive, threshold=40.0), weight)
+    total = anchor_mean(softplus(negative - positive, threshold=LINEAR_ABOVE), weight)
     terms = {"alpha": anchor_mean(alpha, weight)}
     return LossReport(total.to(logits_dtype(features.dtype)), terms)
 

@@ -9,6 +9,7 @@ rank computes its b x B logits once per pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,36 +24,40 @@ from medvlp.distributed import (
 from medvlp.losses.engine.gradient import backpropagate
 from medvlp.losses.engine.layout import build_layout
 from medvlp.losses.engine.products import logits_dtype
-from medvlp.losses.engine.sums import PairSums, SumsChoice, SumsGradient, compute_sums
+from medvlp.losses.engine.sums import (
+    SumsChoice,
+    SumsGradient,
+    compute_sums,
+    joined_values,
+    new_sides,
+)
 from medvlp.losses.engine.tiles import LogitTiles, column_operand
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from medvlp.losses.engine.layout import PairLayout
     from medvlp.losses.engine.pairs import JoinedPairs
     from medvlp.losses.engine.positives import PositiveKind
     from medvlp.losses.engine.settings import EngineSettings
-    from medvlp.losses.engine.statistics import Ignored, MainSet
+    from medvlp.losses.engine.statistics import Ignored
 
-__all__ = ["PairStatistics", "pair_statistics"]
+__all__ = ["SideStatistics", "pair_statistics"]
 
 
 @dataclass(frozen=True)
-class PairStatistics:
-    """Statistics of the joined batch, float64, in the order of the ranks, equal on every rank.
+class SideStatistics:
+    """Statistics of the joined rows of x, or of y, in the order of the ranks, equal on every rank.
 
     Attributes:
-        rows: Log-sum-exp of the main set of every row of x, shape ``(Bx,)``; -inf if empty.
-        columns: The same of every row of y, shape ``(By,)``; empty tensor where not asked for.
-        positive_rows: Statistic of the positives of every row of x, shape ``(Bx,)``.
-        positive_columns: The same of every row of y, shape ``(By,)``.
+        negatives: ``log sum exp(z)`` over the negatives, shape ``(B,)``, float64; -inf if empty.
+        positives: One tensor per statistic asked for, shape ``(B,)``, float64.
     """
 
-    rows: Tensor
-    columns: Tensor
-    positive_rows: Tensor
-    positive_columns: Tensor
+    negatives: Tensor
+    positives: tuple[Tensor, ...]
 
 
 def pair_statistics(
@@ -62,11 +67,10 @@ def pair_statistics(
     *,
     pairs: JoinedPairs,
     settings: EngineSettings,
-    main: MainSet = "all",
-    positive: PositiveKind = "mean",
+    positives: tuple[PositiveKind, ...],
     with_columns: bool = True,
     ignored: Ignored = "remove",
-) -> PairStatistics:
+) -> list[SideStatistics]:
     """Compute row and column statistics of ``z_ij = scale * <x_i, y_j>``.
 
     Args:
@@ -75,19 +79,20 @@ def pair_statistics(
         scale: Scalar, floating point.
         pairs: Ids of the joined batch.
         settings: How to compute.
-        main: Set of the main statistic: everything not ignored, or the negatives alone.
-        positive: Statistic over the positives.
+        positives: Statistics over the positives.
         with_columns: Whether column statistics are wanted.
-        ignored: Whether ignored pairs are left out, or enter with the similarity -1.
+        ignored: Whether ignored pairs are left out, or enter as negatives with similarity -1.
 
     Returns:
-        The statistics, differentiable with respect to x, y and scale.
+        Statistics of the rows, and where wanted of the columns, differentiable with respect to x, y
+        and scale.
     """
     needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in (x, y, scale))
-    choice = SumsChoice(main=main, positive=positive, with_columns=with_columns, ignored=ignored)
+    choice = SumsChoice(positives=positives, with_columns=with_columns, ignored=ignored)
     request = _Request(pairs=pairs, settings=settings, choice=choice, needs_grad=needs_grad)
-    rows, columns, positive_rows, positive_columns = _PairStatistics.apply(x, y, scale, request)
-    return PairStatistics(rows, columns, positive_rows, positive_columns)
+    values = _PairStatistics.apply(x, y, scale, request)
+    sides = _by_side(values, choice)
+    return [SideStatistics(side[0], tuple(side[1:])) for side in sides]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +110,14 @@ class _Context(FunctionCtx):
     layout: PairLayout
     scale: float
     scale_dtype: torch.dtype
-    num_saved: int
+    num_saved: list[int]
 
 
 class _PairStatistics(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: _Context, x: Tensor, y: Tensor, scale: Tensor, request: _Request
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         pairs, settings, choice = request.pairs, request.settings, request.choice
         layout = build_layout(pairs)
         operand = column_operand(all_gather_with_grad(y, pairs.counts_y), layout)
@@ -121,34 +126,33 @@ class _PairStatistics(torch.autograd.Function):
         tiles = LogitTiles(
             x, operand, scale=float(scale), layout=layout, settings=settings, kept=kept
         )
-        sums = compute_sums(tiles, pairs, choice)
+        sides = compute_sums(tiles, pairs, choice)
+        saved = [side.saved() for side in sides]
         ctx.request, ctx.layout = request, layout
         ctx.scale, ctx.scale_dtype = tiles.scale, scale.dtype
-        ctx.num_saved = len(sums.tensors())
-        ctx.save_for_backward(x, operand, *sums.tensors(), *(kept or []))
-        return sums.joined(pairs, layout)
+        ctx.num_saved = [len(each) for each in saved]
+        ctx.save_for_backward(x, operand, *chain(*saved), *(kept or []))
+        return tuple(joined_values(sides, pairs, layout))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: _Context, *grads: Tensor) -> tuple[Tensor | None, ...]:
         request, layout = ctx.request, ctx.layout
         pairs, choice = request.pairs, request.choice
-        x, operand, *saved = ctx.saved_tensors
-        kept = saved[ctx.num_saved :] or None
+        x, operand, *rest = ctx.saved_tensors
+        sides = new_sides(pairs, layout, choice)
+        for side, count in zip(sides, ctx.num_saved, strict=True):
+            side.restore(rest[:count])
+            rest = rest[count:]
         tiles = LogitTiles(
-            x, operand, scale=ctx.scale, layout=layout, settings=request.settings, kept=kept
+            x, operand, scale=ctx.scale, layout=layout, settings=request.settings, kept=rest or None
         )
-        sums = PairSums.restored(saved[: ctx.num_saved], pairs, layout, choice)
+        by_rows, *by_columns = _by_side(grads, choice)
+        by_side = [[layout.sort_x(grad, pairs) for grad in by_rows]]
+        by_side += [[layout.sort_y(grad) for grad in by_side_y] for by_side_y in by_columns]
         needs_x, needs_y, needs_scale, _ = ctx.needs_input_grad
-        rows, columns, positive_rows, positive_columns = grads
-        sorted_grads = (
-            layout.sort_x(rows, pairs),
-            layout.sort_y(columns) if choice.with_columns else columns,
-            layout.sort_x(positive_rows, pairs),
-            layout.sort_y(positive_columns) if choice.with_columns else positive_columns,
-        )
         with torch.autocast(x.device.type, enabled=False):
-            source = SumsGradient(tiles, sums, choice, sorted_grads)
+            source = SumsGradient(tiles, sides, choice, by_side)
             result = backpropagate(
                 tiles, source.by_logits, needs_x=needs_x, needs_y=needs_y, needs_scale=needs_scale
             )
@@ -159,6 +163,12 @@ class _PairStatistics(torch.autograd.Function):
             grad_scale if needs_scale else None,
             None,
         )
+
+
+def _by_side(values: Sequence[Tensor], choice: SumsChoice) -> list[Sequence[Tensor]]:
+    """Cut the outputs (or their gradients) into those of the rows and those of the columns."""
+    size = 1 + len(choice.positives)
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def _own_rows(grad_y: Tensor, pairs: JoinedPairs) -> Tensor:

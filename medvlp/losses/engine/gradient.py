@@ -1,6 +1,6 @@
 """Second pass over the tiles: gradients of x, y, scale and bias from gradients of the statistics.
 
-With row statistic R_i, column statistic C_j and their gradients u_i and v_j, a main-set logit has
+With row statistic R_i, column statistic C_j and their gradients u_i and v_j, a negative's logit has
 the gradient ``u_i exp(z_ij - R_i) + v_j exp(z_ij - C_j)``. As z_ij is at most R_i and C_j, one
 exponential ``E = exp(z - top)`` with ``top = min(max R, max C)`` serves both terms,
 ``E (u_i exp(top - R_i) + v_j exp(top - C_j))``, as long as R and C of the tile lie within 60 of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from medvlp.losses.engine.tiles import LogitTiles, Tile
 
-__all__ = ["Direction", "PassGradients", "backpropagate", "main_gradient"]
+__all__ = ["Direction", "PassGradients", "backpropagate", "negative_gradient"]
 
 WIDEST_RANGE = 60.0
 
@@ -84,7 +84,7 @@ class PassGradients:
             tile: A tile of the row block.
             weighted_y: ``G Y``, shape of the rows; overwritten.
         """
-        self.scale += (weighted_y * tile.x).sum(dim=1).double().sum()
+        self.scale += (weighted_y.double() * tile.x).sum()
         if self.x is None:
             return
         weighted_y.mul_(tiles.scale)
@@ -138,12 +138,11 @@ def backpropagate(
     return total
 
 
-def main_gradient(tile: Tile, rows: Direction, columns: Direction | None) -> Tensor:
-    """Return the gradient of the loss by the logits of a tile, through the main statistics.
+def negative_gradient(tile: Tile, rows: Direction, columns: Direction | None) -> Tensor:
+    """Return the gradient of the loss by the logits of a tile's negatives.
 
     Args:
-        tile: A tile whose logits outside the main set are minus infinity; logits and scratch are
-            overwritten.
+        tile: A tile whose other logits are minus infinity; logits and scratch are overwritten.
         rows: Row statistics and their gradient.
         columns: Column statistics and their gradient, ``None`` where not used.
     """

@@ -1,4 +1,4 @@
-"""Log-sum-exp of every row over every group of columns: a (rows x groups) table.
+"""Log-sum-exp of every row over every other group of columns: a (rows x groups) table.
 
 It serves the variants that look for the least hard negative of a group. Its memory is rows times
 groups, not constant as that of the main engine.
@@ -20,7 +20,7 @@ from medvlp.distributed import (
 )
 from medvlp.losses.engine.gradient import backpropagate
 from medvlp.losses.engine.layout import PairLayout, build_layout
-from medvlp.losses.engine.statistics import Ignored, mask_main
+from medvlp.losses.engine.statistics import Ignored, keep_negatives
 from medvlp.losses.engine.tiles import LogitTiles, column_operand
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def group_statistics(
 
     Returns:
         Shape ``(Bx, G)``, float64, equal on every rank; columns are the numbers of
-        :meth:`~medvlp.losses.engine.pairs.JoinedPairs.dense_groups`; -inf for an empty set.
+        :meth:`~medvlp.losses.engine.pairs.JoinedPairs.dense_groups`; -inf for a row's own group and
+        for an empty set.
     """
     request = _Request(pairs=pairs, settings=settings, ignored=ignored)
     joined: Tensor = _GroupStatistics.apply(x, y, scale, request)
@@ -90,7 +91,7 @@ class _GroupStatistics(torch.autograd.Function):
             (x.shape[0], num_groups), -torch.inf, dtype=torch.float64, device=x.device
         )
         for tile in tiles.tiles():
-            mask_main(tile, "all", request.ignored)
+            keep_negatives(tile, request.ignored)
             _absorb(tile, group[tile.columns], sums)
         ctx.request, ctx.layout = request, layout
         ctx.scale, ctx.scale_dtype = tiles.scale, scale.dtype
@@ -137,7 +138,7 @@ class _Gradient:
         self.by_scale = torch.zeros((), dtype=torch.float64, device=grad.device)
 
     def by_logits(self, tile: Tile) -> Tensor:
-        replaced = mask_main(tile, "all", self._ignored)
+        replaced = keep_negatives(tile, self._ignored)
         group = self._group[tile.columns]
         grad = self._grad[tile.rows].index_select(1, group)
         exponent = tile.logits.double() - self._sums[tile.rows].index_select(1, group)

@@ -14,7 +14,53 @@ if TYPE_CHECKING:
 
     from medvlp.losses.engine.layout import BlockBounds, PairLayout
 
-__all__ = ["RelatedPairs", "RowMasks"]
+__all__ = ["PositivePairs", "RelatedPairs", "RowMasks"]
+
+
+@dataclass(frozen=True)
+class PositivePairs:
+    """The k positive pairs of a tile of r rows and c columns.
+
+    Attributes:
+        rows: Sorted position of each pair's row, shape ``(k,)``, int64.
+        columns: Sorted position of each pair's column, shape ``(k,)``, int64.
+        places: Place of each pair in the flattened tile, shape ``(k,)``, int64.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    places: Tensor
+
+
+@dataclass(frozen=True)
+class RelatedPairs:
+    """Which pairs of a tile have related concepts.
+
+    Attributes:
+        table: Distinct concepts of the rows against columns, shape ``(distinct, c)``, bool.
+        which: Row of the table for each row of the tile, shape ``(r,)``, int64.
+    """
+
+    table: Tensor
+    which: Tensor
+
+    def ignored(self, positives: PositivePairs | None) -> Tensor:
+        """Return which pairs are ignored, shape ``(r, c)``, bool: related and not positives."""
+        related = self.table.index_select(0, self.which)
+        if positives is not None:
+            related.view(-1).index_fill_(0, positives.places, False)
+        return related
+
+    def leave_out(self, logits: Tensor, scratch: Tensor) -> None:
+        """Set the logits of related pairs, positives among them, to minus infinity.
+
+        Args:
+            logits: The tile, shape ``(r, c)``, changed in place.
+            scratch: Same shape as the tile, overwritten.
+        """
+        offset = logits.new_zeros(self.table.shape).masked_fill_(self.table, -torch.inf)
+        torch.index_select(offset, 0, self.which, out=scratch)
+        logits.add_(scratch)
 
 
 class RowMasks:
@@ -27,26 +73,34 @@ class RowMasks:
     """
 
     def __init__(self, layout: PairLayout, rows: slice, bounds: BlockBounds) -> None:
-        self._rank_x = layout.rank_x[rows].unsqueeze(1)
-        self._rank_y = layout.rank_y
+        self._rows = torch.arange(rows.start, rows.stop, device=layout.rank_x.device)
         self._bounds = bounds
+        # columns are sorted by group: the positives of a row stand side by side
+        rank = layout.rank_x[rows]
+        self._first = torch.searchsorted(layout.rank_y, rank)
+        self._last = torch.searchsorted(layout.rank_y, rank, right=True)
         has_concepts = layout.concept_x is not None
         self._related = _RelatedRows(layout, rows) if has_concepts else None
         self._skips_apart = layout.related is None
 
-    def positives(self, columns: slice, bounds: BlockBounds) -> Tensor | None:
-        """Return which pairs of a tile are positives.
+    def positives(self, columns: slice, bounds: BlockBounds) -> PositivePairs | None:
+        """Return the positives of a tile, ``None`` where it has none.
 
         Args:
             columns: The column block, sorted positions.
             bounds: Bounds of the column block.
-
-        Returns:
-            Shape ``(rows, columns)``, bool, or ``None`` where the blocks share no group.
         """
         if _lie_apart(self._bounds.ranks, bounds.ranks):
             return None
-        return self._rank_x == self._rank_y[columns].unsqueeze(0)
+        first = self._first.clamp(min=columns.start)
+        count = (self._last.clamp(max=columns.stop) - first).clamp_(min=0)
+        row = torch.repeat_interleave(count)
+        if row.numel() == 0:
+            return None
+        before = count.cumsum(0) - count
+        column = first[row] + torch.arange(row.numel(), device=row.device) - before[row]
+        places = row * (columns.stop - columns.start) + column - columns.start
+        return PositivePairs(self._rows[row], column, places)
 
     def related(self, columns: slice, bounds: BlockBounds) -> RelatedPairs | None:
         """Return which pairs of a tile have related concepts.
@@ -63,38 +117,6 @@ class RowMasks:
         if self._skips_apart and _lie_apart(self._bounds.concepts, bounds.concepts):
             return None
         return self._related.to_columns(columns)
-
-
-@dataclass(frozen=True)
-class RelatedPairs:
-    """Which pairs of a tile have related concepts.
-
-    Attributes:
-        table: Distinct concepts of the rows against columns, shape ``(distinct, c)``, bool.
-        which: Row of the table for each row of the tile, shape ``(r,)``, int64.
-    """
-
-    table: Tensor
-    which: Tensor
-
-    def ignored(self, positives: Tensor | None) -> Tensor:
-        """Return which pairs are ignored, shape ``(r, c)``, bool: related and not positives."""
-        related = self.table.index_select(0, self.which)
-        return related if positives is None else related & ~positives
-
-    def leave_out(self, logits: Tensor, positives: Tensor | None, scratch: Tensor) -> None:
-        """Set the ignored logits of a tile to minus infinity.
-
-        Args:
-            logits: The tile, shape ``(r, c)``, changed in place.
-            positives: The positives of the tile; they are kept.
-            scratch: Same shape as the tile, overwritten.
-        """
-        offset = logits.new_zeros(self.table.shape).masked_fill_(self.table, -torch.inf)
-        torch.index_select(offset, 0, self.which, out=scratch)
-        if positives is not None:
-            scratch.masked_fill_(positives, 0.0)
-        logits.add_(scratch)
 
 
 class _RelatedRows:

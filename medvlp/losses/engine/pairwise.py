@@ -18,7 +18,7 @@ from medvlp.distributed import (
 from medvlp.losses.engine.gradient import PassGradients, backpropagate
 from medvlp.losses.engine.layout import build_layout
 from medvlp.losses.engine.positives import LINEAR_ABOVE
-from medvlp.losses.engine.statistics import mask_main
+from medvlp.losses.engine.statistics import keep_negatives
 from medvlp.losses.engine.tiles import LogitTiles, column_operand
 
 if TYPE_CHECKING:
@@ -146,26 +146,22 @@ class _SigmoidTiles:
             ignored = tile.related.ignored(tile.positives)
             self.mass -= (ignored.sum(dim=1) * by_row).sum()
             self.mass -= (ignored.sum(dim=0) * by_column).sum()
-        mask_main(tile, "all", "remove")
-        logits = _flipped(tile.logits, tile.positives)
-        cost = softplus(logits, threshold=LINEAR_ABOVE)
+        pulled = tile.positive_logits()
+        keep_negatives(tile, "remove")
+        cost = softplus(tile.logits, threshold=LINEAR_ABOVE)
         self.total += (cost.sum(dim=1).double() * by_row).sum()
         self.total += (cost.sum(dim=0).double() * by_column).sum()
-        gradient = _flipped(logits.sigmoid_(), tile.positives)
-        weight = tile.scratch
-        torch.add(
-            by_row.to(weight.dtype).unsqueeze(1),
-            by_column.to(weight.dtype).unsqueeze(0),
-            out=weight,
+        dtype = tile.logits.dtype
+        weight = torch.add(
+            by_row.to(dtype).unsqueeze(1), by_column.to(dtype).unsqueeze(0), out=tile.scratch
         )
-        return gradient.mul_(weight)
-
-
-def _flipped(values: Tensor, positives: Tensor | None) -> Tensor:
-    """Change the sign at the positives, in place."""
-    if positives is None:
-        return values
-    return values.mul_(torch.where(positives, -1.0, 1.0).to(values.dtype))
+        gradient = tile.logits.sigmoid_().mul_(weight)
+        if tile.positives is not None:
+            both = self._by_row[tile.positives.rows] + self._by_column[tile.positives.columns]
+            self.total += (softplus(-pulled, threshold=LINEAR_ABOVE) * both).sum()
+            by_positives = (-(-pulled).sigmoid() * both).to(dtype)
+            gradient.view(-1).index_copy_(0, tile.positives.places, by_positives)
+        return gradient
 
 
 def _save(ctx: _Context, result: PassGradients, pairs: JoinedPairs, dtype: torch.dtype) -> None:

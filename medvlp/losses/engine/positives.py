@@ -1,13 +1,14 @@
 """Statistics over the positives of every row and column, and their gradient.
 
-================  ===============================================================
-``mean``          ``1/|P| sum_P z``
-``largest``       ``log sum_P exp(z)``, a soft maximum
-``smallest``      ``log sum_P exp(-z)``, minus a soft minimum
-``each``          ``1/|P| sum_P softplus(n - z)``, n the main statistic
-================  ===============================================================
+=============  ================================================================
+``mean``       ``1/|P| sum_P z``
+``largest``    ``log sum_P exp(z)``, a soft maximum
+``smallest``   ``log sum_P exp(-z)``, minus a soft minimum
+``each``       ``1/|P| sum_P softplus(n - z)``, n the statistic of the negatives
+=============  ================================================================
 
-Positives meet in few tiles, because rows and columns are sorted by group.
+Positives are few. They are taken out of the tiles one by one and treated in float64, so that a loss
+near zero keeps its digits.
 """
 
 from __future__ import annotations
@@ -18,15 +19,14 @@ import torch
 from torch.nn.functional import softplus
 
 from medvlp.distributed import all_reduce_sum
-from medvlp.losses.engine.statistics import absorb_carefully, empty_sums
+from medvlp.losses.engine.anchors import group_logsumexp
+from medvlp.losses.engine.statistics import empty_sums
 from medvlp.losses.joined import joined_logsumexp
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medvlp.losses.engine.tiles import Tile
-
-__all__ = ["PositiveKind", "PositiveSide", "positive_side"]
+__all__ = ["LINEAR_ABOVE", "PositiveKind", "PositiveSide", "positive_side"]
 
 PositiveKind = Literal["mean", "largest", "smallest", "each"]
 
@@ -39,101 +39,96 @@ class PositiveSide:
 
     Args:
         count: Number of positives, shape ``(n,)``, float64.
-        dim: Axis of a tile that is summed over: 1 for rows, 0 for columns.
     """
 
-    def __init__(self, count: Tensor, dim: int) -> None:
-        self.dim = dim
+    needs_negatives = False
+    """Whether the statistic of the negatives must be complete before :meth:`update`."""
+
+    def __init__(self, count: Tensor) -> None:
         self.share = torch.where(count > 0, 1.0 / count.clamp(min=1.0), 0.0)
         self.value = torch.zeros_like(count)
         """The statistic, shape ``(n,)``, float64."""
-        self.main = torch.zeros_like(count)
-        """Main statistic that ``each`` is relative to; set once it is complete."""
+        self.negatives = torch.zeros_like(count)
+        """Statistic of the negatives, shape ``(n,)``, float64; set once it is complete."""
         self.slope = torch.zeros_like(count)
-        """Derivative by the main statistic."""
+        """Derivative by the statistic of the negatives."""
 
-    def update(self, tile: Tile, positives: Tensor) -> None:
-        """Add the positives of a tile, whose logits are as computed."""
-        self._add_mean(self.value, tile, torch.where(positives, tile.logits, 0.0))
+    def update(self, position: Tensor, logits: Tensor) -> None:
+        """Add k positives.
+
+        Args:
+            position: Sorted position of each pair's row (or column), shape ``(k,)``, int64.
+            logits: z of each pair, shape ``(k,)``, float64.
+        """
+        self._add_mean(self.value, position, logits)
 
     def merge(self) -> None:
         """Merge columns, of which each rank has seen its own rows only, over the ranks."""
         self.value = all_reduce_sum(self.value)
 
-    def gradient(self, tile: Tile, grad: Tensor) -> Tensor:
-        """Return the gradient by those logits of a tile that are positives.
+    def gradient(self, position: Tensor, logits: Tensor, grad: Tensor) -> Tensor:
+        """Return the gradient by the logits of k positives.
 
         Args:
-            tile: Tile with its logits as computed.
-            grad: Gradient of the loss by the statistic of all rows (or columns), float64.
+            position: As in :meth:`update`.
+            logits: As in :meth:`update`.
+            grad: Gradient of the loss by the statistic, shape ``(n,)``, float64.
 
         Returns:
-            Broadcastable to the tile, dtype of the logits; without meaning off the positives.
+            Shape ``(k,)``, float64.
         """
-        return self._along(tile, grad * self.share)
+        del logits  # the mean is linear
+        return (grad * self.share)[position]
 
-    def _where(self, tile: Tile) -> slice:
-        return tile.rows if self.dim == 1 else tile.columns
-
-    def _along(self, tile: Tile, values: Tensor) -> Tensor:
-        """Return values per row (or column) of a tile, ready to be broadcast over it."""
-        return values[self._where(tile)].to(tile.logits.dtype).unsqueeze(self.dim)
-
-    def _add_mean(self, total: Tensor, tile: Tile, values: Tensor) -> None:
-        where = self._where(tile)
-        total[where] += values.sum(dim=self.dim).double() * self.share[where]
+    def _add_mean(self, total: Tensor, position: Tensor, values: Tensor) -> None:
+        total.index_add_(0, position, values * self.share[position])
 
 
 class _ExtremeSide(PositiveSide):
     """The statistics ``largest`` (sign 1) and ``smallest`` (sign -1)."""
 
-    def __init__(self, count: Tensor, dim: int, sign: float) -> None:
-        super().__init__(count, dim)
+    def __init__(self, count: Tensor, sign: float) -> None:
+        super().__init__(count)
         self.sign = sign
         self.value = empty_sums(count.numel(), count.device)
 
-    def update(self, tile: Tile, positives: Tensor) -> None:
-        logits = (self.sign * tile.logits).masked_fill_(~positives, -torch.inf)
-        value = self.value[self._where(tile)]
-        absorb_carefully(logits if self.dim == 1 else logits.t(), value, None)
+    def update(self, position: Tensor, logits: Tensor) -> None:
+        start = int(position.amin())
+        block = self.value[start : int(position.amax()) + 1]
+        part = group_logsumexp(self.sign * logits, position - start, block.numel())
+        torch.logaddexp(block, part, out=block)
 
     def merge(self) -> None:
         self.value = joined_logsumexp(self.value.unsqueeze(0), dim=0)
 
-    def gradient(self, tile: Tile, grad: Tensor) -> Tensor:
-        value = torch.where(grad == 0, 0.0, self.value)
-        rounded = value.to(tile.logits.dtype)
-        factor = grad * (rounded.double() - value).exp() * self.sign
-        # off the positives the exponent may be large; a positive's is at most 0 but for rounding
-        exponent = (self.sign * tile.logits - self._along(tile, rounded)).clamp_(max=1.0)
-        return exponent.exp_().mul_(self._along(tile, factor))
+    def gradient(self, position: Tensor, logits: Tensor, grad: Tensor) -> Tensor:
+        return self.sign * grad[position] * (self.sign * logits - self.value[position]).exp()
 
 
 class _EachSide(PositiveSide):
     """The statistic ``each``."""
 
-    def update(self, tile: Tile, positives: Tensor) -> None:
-        gap = self._along(tile, self.main) - tile.logits
-        excess = softplus(gap, threshold=LINEAR_ABOVE)
-        self._add_mean(self.value, tile, torch.where(positives, excess, 0.0))
-        self._add_mean(self.slope, tile, torch.where(positives, gap.sigmoid_(), 0.0))
+    needs_negatives = True
+
+    def update(self, position: Tensor, logits: Tensor) -> None:
+        gap = self.negatives[position] - logits
+        self._add_mean(self.value, position, softplus(gap, threshold=LINEAR_ABOVE))
+        self._add_mean(self.slope, position, gap.sigmoid())
 
     def merge(self) -> None:
         self.value, self.slope = all_reduce_sum(self.value), all_reduce_sum(self.slope)
 
-    def gradient(self, tile: Tile, grad: Tensor) -> Tensor:
-        gap = self._along(tile, self.main) - tile.logits
-        return gap.sigmoid_().mul_(self._along(tile, -grad * self.share))
+    def gradient(self, position: Tensor, logits: Tensor, grad: Tensor) -> Tensor:
+        return -(grad * self.share)[position] * (self.negatives[position] - logits).sigmoid()
 
 
-def positive_side(kind: PositiveKind, count: Tensor, dim: int) -> PositiveSide:
+def positive_side(kind: PositiveKind, count: Tensor) -> PositiveSide:
     """Return the statistic of a kind over nothing yet.
 
     Args:
         kind: Which statistic.
         count: Number of positives per row (or column), shape ``(n,)``, float64.
-        dim: 1 for rows, 0 for columns.
     """
     if kind in ("largest", "smallest"):
-        return _ExtremeSide(count, dim, 1.0 if kind == "largest" else -1.0)
-    return _EachSide(count, dim) if kind == "each" else PositiveSide(count, dim)
+        return _ExtremeSide(count, 1.0 if kind == "largest" else -1.0)
+    return _EachSide(count) if kind == "each" else PositiveSide(count)

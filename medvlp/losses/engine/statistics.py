@@ -1,4 +1,4 @@
-"""What a tile adds to the log-sum-exp of its rows and columns.
+"""What a tile adds to the log-sum-exp over the negatives of its rows and columns.
 
 Accumulators are float64 vectors; a tile contributes ``top + log sum exp(z - top)``. One exponential
 per logit serves rows and columns, with the largest logit of the tile as ``top``. Where a row or a
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from medvlp.losses.engine.tiles import Tile
 
-__all__ = ["Ignored", "MainSet", "absorb", "absorb_carefully", "empty_sums", "mask_main"]
+__all__ = ["Ignored", "absorb", "absorb_carefully", "empty_sums", "keep_negatives"]
 
-MainSet = Literal["all", "negatives"]
 Ignored = Literal["remove", "replace"]
 
 # Below this sum of exp(z - top) the terms that fp32 flushes to zero (< 1.2e-38 each) could matter.
@@ -31,12 +30,11 @@ def empty_sums(length: int, device: torch.device) -> Tensor:
     return torch.full((length,), -torch.inf, dtype=torch.float64, device=device)
 
 
-def mask_main(tile: Tile, main: MainSet, ignored: Ignored) -> Tensor | None:
-    """Bring the logits of a tile to what the main statistic is taken over, in place.
+def keep_negatives(tile: Tile, ignored: Ignored) -> Tensor | None:
+    """Bring the logits of a tile to those of its negatives, in place.
 
     Args:
-        tile: Tile with its logits as computed.
-        main: ``all``: everything that is not ignored; ``negatives``: without the positives too.
+        tile: Tile with its logits as computed; positives become minus infinity.
         ignored: ``remove``: ignored logits become minus infinity; ``replace``: minus the scale,
             the logit of opposite unit vectors.
 
@@ -48,9 +46,9 @@ def mask_main(tile: Tile, main: MainSet, ignored: Ignored) -> Tensor | None:
         replaced = tile.related.ignored(tile.positives)
         tile.logits.masked_fill_(replaced, -tile.scale)
     elif tile.related is not None:
-        tile.related.leave_out(tile.logits, tile.positives, tile.scratch)
-    if main == "negatives" and tile.positives is not None:
-        tile.logits.masked_fill_(tile.positives, -torch.inf)
+        tile.related.leave_out(tile.logits, tile.scratch)
+    if tile.positives is not None:
+        tile.logits.view(-1).index_fill_(0, tile.positives.places, -torch.inf)
     return replaced
 
 

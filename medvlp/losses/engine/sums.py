@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 import torch
 
 from medvlp.distributed import all_gather_with_grad
-from medvlp.losses.engine.gradient import Direction, main_gradient
-from medvlp.losses.engine.positives import PositiveKind, PositiveSide, positive_side
-from medvlp.losses.engine.statistics import Ignored, MainSet, absorb, empty_sums, mask_main
+from medvlp.losses.engine.gradient import Direction, negative_gradient
+from medvlp.losses.engine.positives import PositiveKind, positive_side
+from medvlp.losses.engine.statistics import Ignored, absorb, empty_sums, keep_negatives
 from medvlp.losses.joined import joined_logsumexp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from medvlp.losses.engine.layout import PairLayout
     from medvlp.losses.engine.pairs import JoinedPairs
     from medvlp.losses.engine.tiles import LogitTiles, Tile
 
-__all__ = ["PairSums", "SumsChoice", "SumsGradient", "compute_sums"]
+__all__ = ["Side", "SumsChoice", "SumsGradient", "compute_sums", "joined_values", "new_sides"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,127 +30,114 @@ class SumsChoice:
     """Which statistics are taken.
 
     Attributes:
-        main: Set of the main statistic.
-        positive: Statistic over the positives.
+        positives: Statistics over the positives.
         with_columns: Whether columns are wanted too.
         ignored: What becomes of ignored pairs.
     """
 
-    main: MainSet
-    positive: PositiveKind
+    positives: tuple[PositiveKind, ...]
     with_columns: bool
     ignored: Ignored
 
 
-@dataclass
-class PairSums:
-    """Statistics of this rank's rows and of all columns, float64, sorted order.
+class Side:
+    """Statistics of all rows of this rank, or of all columns, in sorted order.
 
-    Attributes:
-        rows: Main statistic per row, shape ``(b,)``.
-        columns: Main statistic per column, shape ``(B,)``, merged over the ranks; ``None`` where
-            not wanted.
-        positive_rows: Statistic of the positives per row.
-        positive_columns: The same per column, merged over the ranks; ``None`` where not wanted.
+    Args:
+        choice: Which statistics.
+        count: Number of positives, shape ``(n,)``, float64.
     """
 
-    rows: Tensor
-    columns: Tensor | None
-    positive_rows: PositiveSide
-    positive_columns: PositiveSide | None
+    def __init__(self, choice: SumsChoice, count: Tensor) -> None:
+        self.negatives = empty_sums(count.numel(), count.device)
+        """Log-sum-exp over the negatives, shape ``(n,)``, float64."""
+        self.positives = [positive_side(kind, count) for kind in choice.positives]
 
-    @classmethod
-    def empty(cls, pairs: JoinedPairs, layout: PairLayout, choice: SumsChoice) -> PairSums:
-        """Return the statistics of no tile at all."""
-        all_x, all_y = pairs.num_positives()
-        count_x, count_y = layout.sort_x(all_x, pairs), layout.sort_y(all_y)
-        return cls(
-            rows=empty_sums(count_x.numel(), pairs.device),
-            columns=empty_sums(count_y.numel(), pairs.device) if choice.with_columns else None,
-            positive_rows=positive_side(choice.positive, count_x, dim=1),
-            positive_columns=(
-                positive_side(choice.positive, count_y, dim=0) if choice.with_columns else None
-            ),
-        )
+    def share_negatives(self) -> None:
+        """Hand the complete statistic of the negatives to those of the positives."""
+        for each in self.positives:
+            each.negatives = self.negatives
 
-    @classmethod
-    def restored(
-        cls, saved: list[Tensor], pairs: JoinedPairs, layout: PairLayout, choice: SumsChoice
-    ) -> PairSums:
-        """Return the statistics that :meth:`tensors` was taken from."""
-        sums = cls.empty(pairs, layout, choice)
-        sums.rows, sums.positive_rows.value, sums.positive_rows.slope = saved[:3]
-        if sums.positive_columns is not None:
-            sums.columns, sums.positive_columns.value, sums.positive_columns.slope = saved[3:]
-        sums.share_main()
-        return sums
+    def values(self) -> list[Tensor]:
+        """Return the statistics: the negatives', then the positives'."""
+        return [self.negatives, *(each.value for each in self.positives)]
 
-    def share_main(self) -> None:
-        """Hand the complete main statistics to the positive ones."""
-        self.positive_rows.main = self.rows
-        if self.positive_columns is not None and self.columns is not None:
-            self.positive_columns.main = self.columns
-
-    def update_positives(self, tile: Tile) -> None:
-        """Add the positives of a tile, whose logits are as computed, to both directions."""
-        if tile.positives is None:
-            return
-        self.positive_rows.update(tile, tile.positives)
-        if self.positive_columns is not None:
-            self.positive_columns.update(tile, tile.positives)
-
-    def tensors(self) -> list[Tensor]:
+    def saved(self) -> list[Tensor]:
         """Return what the backward pass needs."""
-        saved = [self.rows, self.positive_rows.value, self.positive_rows.slope]
-        if self.columns is not None and self.positive_columns is not None:
-            side = self.positive_columns
-            saved += [self.columns, side.value, side.slope]
-        return saved
+        return [*self.values(), *(each.slope for each in self.positives)]
 
-    def joined(
-        self, pairs: JoinedPairs, layout: PairLayout
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return rows, columns and both positive statistics of all ranks, in the order given."""
+    def restore(self, saved: Sequence[Tensor]) -> None:
+        """Take back what :meth:`saved` returned."""
+        count = len(self.positives)
+        self.negatives = saved[0]
+        for number, each in enumerate(self.positives, start=1):
+            each.value, each.slope = saved[number], saved[count + number]
+        self.share_negatives()
 
-        def all_rows(values: Tensor) -> Tensor:
-            return all_gather_with_grad(_unsorted(values, layout.order_x), pairs.counts_x)
+    def direction(self, grads: Sequence[Tensor]) -> Direction:
+        """Return the statistic of the negatives with the gradient of the loss by it.
 
-        def all_columns(values: Tensor | None) -> Tensor:
-            return self.rows.new_empty(0) if values is None else _unsorted(values, layout.order_y)
-
-        side = self.positive_columns
-        return (
-            all_rows(self.rows),
-            all_columns(self.columns),
-            all_rows(self.positive_rows.value),
-            all_columns(None if side is None else side.value),
-        )
+        Args:
+            grads: Gradients by :meth:`values`.
+        """
+        grad = grads[0]
+        for each, by_value in zip(self.positives, grads[1:], strict=True):
+            if each.needs_negatives:
+                grad = grad + by_value * each.slope
+        return Direction(self.negatives, grad)
 
 
-def compute_sums(tiles: LogitTiles, pairs: JoinedPairs, choice: SumsChoice) -> PairSums:
+def new_sides(pairs: JoinedPairs, layout: PairLayout, choice: SumsChoice) -> list[Side]:
+    """Return the statistics of nothing: of the rows, and where wanted of the columns."""
+    count_x, count_y = pairs.num_positives()
+    counts = [layout.sort_x(count_x, pairs), layout.sort_y(count_y)]
+    return [Side(choice, count) for count in counts[: 1 + choice.with_columns]]
+
+
+def compute_sums(tiles: LogitTiles, pairs: JoinedPairs, choice: SumsChoice) -> list[Side]:
     """Run over the tiles and take the statistics, columns merged over the ranks.
 
     Args:
         tiles: Tiles of this rank.
         pairs: Ids of the joined batch.
         choice: Which statistics.
+
+    Returns:
+        Statistics of the rows, and where wanted of the columns.
     """
-    sums = PairSums.empty(pairs, tiles.layout, choice)
+    sides = new_sides(pairs, tiles.layout, choice)
+    columns = sides[1].negatives if choice.with_columns else None
     for tile in tiles.tiles():
-        if choice.positive != "each":
-            sums.update_positives(tile)
-        mask_main(tile, choice.main, choice.ignored)
-        columns = None if sums.columns is None else sums.columns[tile.columns]
-        absorb(tile.logits, tile.scratch, sums.rows[tile.rows], columns)
-    if sums.columns is not None:
-        sums.columns = joined_logsumexp(sums.columns.unsqueeze(0), dim=0)
-    sums.share_main()
-    if choice.positive == "each":  # relative to the main statistic, which is complete only now
+        _update_positives(tile, sides, needs_negatives=False)
+        keep_negatives(tile, choice.ignored)
+        absorb(
+            tile.logits,
+            tile.scratch,
+            sides[0].negatives[tile.rows],
+            None if columns is None else columns[tile.columns],
+        )
+    if columns is not None:
+        sides[1].negatives = joined_logsumexp(columns.unsqueeze(0), dim=0)
+    for side in sides:
+        side.share_negatives()
+    if any(each.needs_negatives for each in sides[0].positives):
         for tile in tiles.tiles(positives_only=True):
-            sums.update_positives(tile)
-    if sums.positive_columns is not None:
-        sums.positive_columns.merge()
-    return sums
+            _update_positives(tile, sides, needs_negatives=True)
+    for side in sides[1:]:
+        for each in side.positives:
+            each.merge()
+    return sides
+
+
+def joined_values(sides: list[Side], pairs: JoinedPairs, layout: PairLayout) -> list[Tensor]:
+    """Return the statistics of all ranks in the order given: rows', then columns'."""
+    rows = [
+        all_gather_with_grad(_unsorted(value, layout.order_x), pairs.counts_x)
+        for value in sides[0].values()
+    ]
+    return rows + [
+        _unsorted(value, layout.order_y) for side in sides[1:] for value in side.values()
+    ]
 
 
 class SumsGradient:
@@ -156,49 +145,62 @@ class SumsGradient:
 
     Args:
         tiles: Tiles of this rank.
-        sums: Statistics of the first pass.
+        sides: Statistics of the first pass.
         choice: Which statistics they are.
-        grads: Gradients of the loss by rows, columns, positive rows and positive columns, float64,
-            sorted order; those of columns are empty where not wanted.
+        grads: Gradients of the loss by the values of each side, float64, sorted order.
     """
 
     def __init__(
         self,
         tiles: LogitTiles,
-        sums: PairSums,
+        sides: list[Side],
         choice: SumsChoice,
-        grads: tuple[Tensor, Tensor, Tensor, Tensor],
+        grads: list[list[Tensor]],
     ) -> None:
-        rows, columns, positive_rows, positive_columns = grads
-        self._choice = choice
-        # the statistic of each positive depends on the main one, with the derivative slope
-        self._rows = Direction(sums.rows, rows + positive_rows * sums.positive_rows.slope)
-        self._positives = [(sums.positive_rows, positive_rows)]
-        self._columns = None
-        if sums.columns is not None and sums.positive_columns is not None:
-            side = sums.positive_columns
-            self._columns = Direction(sums.columns, columns + positive_columns * side.slope)
-            self._positives.append((side, positive_columns))
+        self._ignored = choice.ignored
+        directions = [side.direction(by) for side, by in zip(sides, grads, strict=True)]
+        self._rows = directions[0]
+        self._columns = directions[1] if choice.with_columns else None
+        self._positives = [
+            list(zip(side.positives, by[1:], strict=True))
+            for side, by in zip(sides, grads, strict=True)
+        ]
         self.by_scale = torch.zeros((), dtype=torch.float64, device=tiles.device)
         """Gradient by the scale of logits that do not depend on the embeddings."""
 
     def by_logits(self, tile: Tile) -> Tensor:
         """Return the gradient by the logits of a tile; logits and scratch are overwritten."""
         by_positives = self._by_positives(tile)
-        replaced = mask_main(tile, self._choice.main, self._choice.ignored)
-        gradient = main_gradient(tile, self._rows, self._columns)
+        replaced = keep_negatives(tile, self._ignored)
+        gradient = negative_gradient(tile, self._rows, self._columns)
         if replaced is not None:
             self.by_scale -= gradient.masked_select(replaced).double().sum()
             gradient.masked_fill_(replaced, 0.0)
-        return gradient if by_positives is None else gradient.add_(by_positives)
+        if tile.positives is not None:
+            gradient.view(-1).index_copy_(0, tile.positives.places, by_positives)
+        return gradient
 
-    def _by_positives(self, tile: Tile) -> Tensor | None:
-        if tile.positives is None:
-            return None
-        total = torch.zeros_like(tile.logits)
-        for side, grad in self._positives:
-            total.add_(torch.where(tile.positives, side.gradient(tile, grad), 0.0))
-        return total
+    def _by_positives(self, tile: Tile) -> Tensor:
+        logits = tile.positive_logits()
+        total = torch.zeros_like(logits)
+        if tile.positives is not None:
+            positions = (tile.positives.rows, tile.positives.columns)
+            for position, sides in zip(positions, self._positives, strict=False):
+                for side, grad in sides:
+                    total += side.gradient(position, logits, grad)
+        return total.to(tile.logits.dtype)
+
+
+def _update_positives(tile: Tile, sides: list[Side], *, needs_negatives: bool) -> None:
+    """Add the positives of a tile, whose logits are as computed, to both directions."""
+    if tile.positives is None:
+        return
+    logits = tile.positive_logits()
+    positions = (tile.positives.rows, tile.positives.columns)
+    for position, side in zip(positions, sides, strict=False):
+        for each in side.positives:
+            if each.needs_negatives == needs_negatives:
+                each.update(position, logits)
 
 
 def _unsorted(values: Tensor, order: Tensor | None) -> Tensor:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medvlp.losses.engine.layout import PairLayout
-    from medvlp.losses.engine.masks import RelatedPairs
+    from medvlp.losses.engine.masks import PositivePairs, RelatedPairs
     from medvlp.losses.engine.settings import EngineSettings
 
 __all__ = ["LogitTiles", "Tile", "column_operand"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tile:
     """One block of rows times one block of columns, in sorted positions.
 
@@ -34,7 +34,7 @@ class Tile:
         scale: Factor of the similarities.
         logits: ``scale * x @ y.T + bias``, shape ``(r, c)``, free to overwrite.
         scratch: Same shape as the logits, free to overwrite.
-        positives: Which pairs are positives, bool ``(r, c)``, or ``None`` where none is.
+        positives: Its positive pairs, or ``None`` where it has none.
         related: Which pairs have related concepts, or ``None`` where none can be.
         is_first_of_rows: Whether this is the first tile of its row block.
         is_last_of_rows: Whether this is the last tile of its row block.
@@ -47,10 +47,16 @@ class Tile:
     scale: float
     logits: Tensor
     scratch: Tensor
-    positives: Tensor | None
+    positives: PositivePairs | None
     related: RelatedPairs | None
     is_first_of_rows: bool
     is_last_of_rows: bool
+
+    def positive_logits(self) -> Tensor:
+        """Return the logits of the positives as they are now, shape ``(k,)``, float64."""
+        if self.positives is None:
+            return self.logits.new_empty(0, dtype=torch.float64)
+        return self.logits.view(-1).index_select(0, self.positives.places).double()
 
 
 class LogitTiles:
