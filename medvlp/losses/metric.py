@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -22,9 +23,28 @@ if TYPE_CHECKING:
 
     from medvlp.losses.relations import PairRelation
 
-__all__ = ["AdaspVariant", "adasp_loss"]
+__all__ = ["AdaspTerms", "AdaspVariant", "adasp_loss", "adasp_terms"]
 
 AdaspVariant = Literal["sp-h", "sp-lh", "adasp"]
+
+
+@dataclass(frozen=True)
+class AdaspTerms:
+    """What AdaSP is made of, per group of the joined batch; shape ``(G,)``, float64.
+
+    Attributes:
+        hardest: log H, of the hardest positive.
+        least_hard: log L, of the least hard positive.
+        negatives: log N; -inf where everything else is ignored.
+        alpha: Share of the hardest positive in the adaptive form, without gradient.
+        weight: Weight of the group.
+    """
+
+    hardest: Tensor
+    least_hard: Tensor
+    negatives: Tensor
+    alpha: Tensor
+    weight: Tensor
 
 
 @outside_autocast
@@ -71,6 +91,39 @@ def adasp_loss(
         in the training program of KEP (arXiv:2404.09942). Changed: groups are found by their ids,
         not by position.
     """
+    terms = adasp_terms(features, scale, relation, settings=settings)
+    alpha = terms.alpha
+    if variant != "adasp":
+        alpha = torch.full_like(alpha, 1.0 if variant == "sp-h" else 0.0)
+    positive = alpha * terms.hardest + (1 - alpha) * terms.least_hard
+    loss = softplus(terms.negatives - positive, threshold=LINEAR_ABOVE)
+    total = anchor_mean(loss, terms.weight).to(logits_dtype(features.dtype))
+    return LossReport(total, {"alpha": anchor_mean(alpha, terms.weight)})
+
+
+@outside_autocast
+def adasp_terms(
+    features: Tensor,
+    scale: Tensor,
+    relation: PairRelation,
+    *,
+    settings: EngineSettings | None = None,
+) -> AdaspTerms:
+    """Compute the positives and negatives of every group, in the order of the sorted group ids.
+
+    Args:
+        features: Embeddings of this rank, any length, shape ``(b, D)``, floating point; normalised
+            here.
+        scale: Factor of the cosines, scalar, floating point, > 0.
+        relation: Group ids (required), ignored concepts, weights.
+        settings: How to compute.
+
+    Raises:
+        LossError: As :func:`adasp_loss`.
+
+    Source:
+        As :func:`adasp_loss`.
+    """
     settings = settings or EngineSettings()
     if relation.group is None or relation.group_y is not None:
         raise LossError("MV1803", "AdaSP needs one set of group ids", expected="relation.group")
@@ -85,25 +138,20 @@ def adasp_loss(
         positives=("smallest",),
         with_columns=False,
     )
-    smallest = rows.positives[0]
     group, _, count = pairs.dense_groups()
-    hardest = -group_logsumexp(smallest, group, count)
-    least_hard = group_logsumexp(-smallest, group, count)
-    alpha = _alpha(hardest, least_hard, scale, variant)
-    positive = alpha * hardest + (1 - alpha) * least_hard
-    negative = group_logsumexp(rows.negatives, group, count)
-    weight = group_mean(pairs.weight_x, group, count)
-    total = anchor_mean(softplus(negative - positive, threshold=LINEAR_ABOVE), weight)
-    terms = {"alpha": anchor_mean(alpha, weight)}
-    return LossReport(total.to(logits_dtype(features.dtype)), terms)
+    hardest = -group_logsumexp(rows.positives[0], group, count)
+    least_hard = group_logsumexp(-rows.positives[0], group, count)
+    return AdaspTerms(
+        hardest=hardest,
+        least_hard=least_hard,
+        negatives=group_logsumexp(rows.negatives, group, count),
+        alpha=_alpha(hardest.detach() / scale.detach(), least_hard.detach() / scale.detach()),
+        weight=group_mean(pairs.weight_x, group, count),
+    )
 
 
-@torch.no_grad()
-def _alpha(hardest: Tensor, least_hard: Tensor, scale: Tensor, variant: AdaspVariant) -> Tensor:
-    """Return the share of the hardest positive per group, shape ``(G,)``, float64."""
-    if variant != "adasp":
-        return torch.full_like(hardest, 1.0 if variant == "sp-h" else 0.0)
-    h, least = hardest / scale, least_hard / scale
+def _alpha(h: Tensor, least: Tensor) -> Tensor:
+    """Return ``2 h l / (h + l)``, 0 where h is negative."""
     is_hard = h > 0
     both = torch.where(is_hard, h + least, 1.0)
     return torch.where(is_hard, 2 * h * least / both, 0.0)

@@ -90,7 +90,7 @@ def pair_statistics(
     needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in (x, y, scale))
     choice = SumsChoice(positives=positives, with_columns=with_columns, ignored=ignored)
     request = _Request(pairs=pairs, settings=settings, choice=choice, needs_grad=needs_grad)
-    values = _PairStatistics.apply(x, y, scale, request)
+    values = _PairStatistics.apply(x, y, scale.reshape(()), request)
     sides = _by_side(values, choice)
     return [SideStatistics(side[0], tuple(side[1:])) for side in sides]
 

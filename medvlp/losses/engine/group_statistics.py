@@ -58,7 +58,7 @@ def group_statistics(
         for an empty set.
     """
     request = _Request(pairs=pairs, settings=settings, ignored=ignored)
-    joined: Tensor = _GroupStatistics.apply(x, y, scale, request)
+    joined: Tensor = _GroupStatistics.apply(x, y, scale.reshape(()), request)
     return joined
 
 

@@ -67,7 +67,7 @@ def join_pairs(
     Args:
         x: Embeddings of this rank, shape ``(b, D)``, floating point.
         y: Embeddings of this rank, shape ``(b_y, D)``, same dtype.
-        scale: Factor of the similarities, scalar, finite.
+        scale: Factor of the similarities, one number, finite.
         relation: Ids of this rank; ``None``: row i of x and row i of y are each other's positive.
         settings: Whether values are checked.
         unit: Whether rows must be of unit length.
@@ -78,7 +78,7 @@ def join_pairs(
             what must be equal (MV1802), wrong ids (MV1803); the same on every rank.
     """
     relation = PairRelation() if relation is None else relation
-    problem = _static_problem(x, y, relation)
+    problem = _static_problem(x, y, scale, relation)
     mine = [int(problem.code[2:]) if problem else 0]
     if problem is None:
         mine += [x.shape[0], y.shape[0], x.shape[1], _kind(x, relation), _checksum(relation)]
@@ -127,9 +127,11 @@ def check_positives(pairs: JoinedPairs, no_positive: NoPositive) -> tuple[Tensor
     return has_x, has_y
 
 
-def _static_problem(x: Tensor, y: Tensor, relation: PairRelation) -> LossError | None:
+def _static_problem(
+    x: Tensor, y: Tensor, scale: Tensor, relation: PairRelation
+) -> LossError | None:
     """Return what is wrong with shapes and dtypes, without a look at values."""
-    for name, value in (("x", x), ("y", y)):
+    for name, value in (("x", x), ("y", y), ("the logit scale", scale)):
         if not isinstance(value, torch.Tensor) or value.dtype not in DTYPES:
             found = getattr(value, "dtype", type(value).__name__)
             return LossError(WRONG_DTYPE, f"{name} is {found}", expected="a floating point tensor")
@@ -139,6 +141,10 @@ def _static_problem(x: Tensor, y: Tensor, relation: PairRelation) -> LossError |
             f"x has shape {tuple(x.shape)} {x.dtype}, y has shape {tuple(y.shape)} {y.dtype}",
             expected="(b, D) and (b_y, D) of one dtype",
             hint="both encoders must project to the same width",
+        )
+    if scale.numel() != 1:
+        return LossError(
+            SHAPE, f"the logit scale has shape {tuple(scale.shape)}", expected="one number"
         )
     for name, value, length in _columns(x, y, relation):
         floating = name.startswith("weight")
@@ -205,7 +211,7 @@ def _flags(
         wide = torch.float64 if x.dtype == torch.float64 else torch.float32
         for column, side in enumerate((x, y)):
             length = torch.linalg.vector_norm(side.detach(), dim=1, dtype=wide)
-            flags[column] = ~(torch.isfinite(length).all() & torch.isfinite(scale.detach()))
+            flags[column] = ~(torch.isfinite(length).all() & torch.isfinite(scale.detach()).all())
             if unit:
                 flags[2 + column] = ((length - 1).abs() > UNIT_TOLERANCE).any()
     if relation.related is not None:

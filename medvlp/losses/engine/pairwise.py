@@ -58,7 +58,7 @@ def sigmoid_sum(
         The sum, scalar, float64, differentiable with respect to x, y, scale and bias; and the sum
         of the weights of the pairs that count, without gradient. Both are equal on every rank.
     """
-    affine = torch.stack([scale.double(), bias.to(scale.device).double()])
+    affine = torch.stack([scale.double().reshape(()), bias.double().reshape(())])
     needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in (x, y, affine))
     request = _Request(pairs=pairs, settings=settings, weights=weights, needs_grad=needs_grad)
     total, mass = _SigmoidSum.apply(x, y, affine, request)
