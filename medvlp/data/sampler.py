@@ -174,6 +174,20 @@ class GlobalOrderSampler:
                 self.epoch += 1
                 self.samples_consumed = 0
 
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of an epoch, as trainers do before each; no effect where it is current.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        """
+        if epoch != self.epoch:
+            self.epoch, self.samples_consumed = epoch, 0
+
+    @property
+    def sampler(self) -> GlobalOrderSampler:
+        """This object: Lightning sets the epoch of a batch sampler's ``sampler``."""
+        return self
+
     def state(self) -> SamplerState:
         """Return where the run stands."""
         return SamplerState(

@@ -109,6 +109,15 @@ def test_global_order_sampler__iterating_changes_nothing():
     assert next(iter(sampler)).draws == ahead[3].draws
 
 
+def test_set_epoch__begins_another_epoch_and_leaves_the_current_one_alone():
+    sampler = build()
+    sampler.advance(3)
+    sampler.sampler.set_epoch(0)
+    assert (sampler.epoch, sampler.samples_consumed) == (0, 48)
+    sampler.sampler.set_epoch(1)
+    assert (sampler.epoch, sampler.samples_consumed) == (1, 0)
+
+
 def test_global_order_sampler__tells_every_rank_the_samples_of_all():
     shares = [next(iter(build(rank=rank, num_ranks=2))) for rank in range(2)]
     together = [draw.index for share in shares for draw in share]
