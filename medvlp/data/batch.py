@@ -184,6 +184,30 @@ class Batch(_TensorRecord):
         """Return the number of pairs B on this rank."""
         return len(self.sample_id)
 
+    @property
+    def pixels(self) -> Tensor:
+        """Pixels of tiles or X-rays, shape ``(B, H, W, C)``.
+
+        Raises:
+            TypeError: If the images are of another modality.
+        """
+        if not isinstance(self.image, Tensor):
+            msg = f"the batch holds {type(self.image).__name__}, not pixels"
+            raise TypeError(msg)
+        return self.image
+
+    @property
+    def tokens(self) -> TextTokens:
+        """Tokenised texts.
+
+        Raises:
+            TypeError: If the texts are embeddings.
+        """
+        if not isinstance(self.text, TextTokens):
+            msg = f"the batch holds {type(self.text).__name__}, not tokens"
+            raise TypeError(msg)
+        return self.text
+
     def relation(self) -> PairRelation:
         """Return positives, ignored pairs and weights as the losses take them."""
         return PairRelation(

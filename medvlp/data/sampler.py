@@ -26,7 +26,7 @@ from medvlp.data.randomness import random_words
 from medvlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -52,26 +52,18 @@ class Draw:
     repeat: int = 0
 
 
-@dataclass(frozen=True)
-class BatchShare:
-    """What one rank loads of a global batch; iterates over its draws.
+class BatchShare(list[Draw]):
+    """What one rank loads of a global batch: its draws.
 
-    Attributes:
+    Args:
         draws: This rank's samples.
         global_index: Rows of the samples of all ranks in the manifest, shape ``(B,)``, int64: what
             a table of related concepts is built from.
     """
 
-    draws: tuple[Draw, ...]
-    global_index: Ints
-
-    def __iter__(self) -> Iterator[Draw]:
-        """Iterate over this rank's draws."""
-        return iter(self.draws)
-
-    def __len__(self) -> int:
-        """Return the number of this rank's draws."""
-        return len(self.draws)
+    def __init__(self, draws: Iterable[Draw], global_index: Ints) -> None:
+        super().__init__(draws)
+        self.global_index = global_index
 
 
 def rank_slice(num_samples: int, rank: int, num_ranks: int) -> slice:
@@ -161,7 +153,7 @@ class GlobalOrderSampler:
             batch = self.global_batch(epoch, number)
             mine = rank_slice(len(batch), self._rank, self._num_ranks)
             refs = zip(batch[mine].tolist(), _repeats(batch)[mine].tolist(), strict=True)
-            yield BatchShare(tuple(Draw(epoch, *ref) for ref in refs), batch)
+            yield BatchShare((Draw(epoch, *ref) for ref in refs), batch)
 
     def advance(self, num_batches: int = 1) -> None:
         """Note that batches were trained on; after the last of an epoch, the next one begins."""

@@ -45,7 +45,17 @@ def test_batch__keeps_what_is_none():
 def test_batch__takes_every_modality(image):
     batch = make_batch(image=image, text=Embeddings(vectors=torch.zeros(2, 16)))
     assert len(batch) == 2
+    with pytest.raises(TypeError, match=f"the batch holds {type(image).__name__}, not pixels"):
+        _ = batch.pixels
+    with pytest.raises(TypeError, match="the batch holds Embeddings, not tokens"):
+        _ = batch.tokens
     assert type(batch.to("cpu").image) is type(image)
+
+
+def test_batch__gives_pixels_and_tokens():
+    batch = make_batch()
+    assert batch.pixels is batch.image
+    assert batch.tokens is batch.text
 
 
 def test_batch__tells_the_losses_what_belongs_together():
