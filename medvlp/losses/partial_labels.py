@@ -64,7 +64,8 @@ def partial_label_loss(
 
     Args:
         logits: Shape ``(N, C)``, float; class 0 is normal.
-        labels: Class of a sure tile, ``-k`` of an unsure one, shape ``(N,)``, integer in ``(-C, C)``.
+        labels: Class of a sure tile, ``-k`` of an unsure one, shape ``(N,)``, integer in
+            ``(-C, C)``.
         with_pseudo: Whether the pseudo term counts; PathPT begins with epoch 10.
         balanced: Whether every class that occurs weighs the same.
         pseudo_weight: Weight of the pseudo term, >= 0.

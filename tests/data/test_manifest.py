@@ -10,26 +10,7 @@ from medvlp.data.manifest import (
     write_pairs_table,
 )
 from medvlp.errors import DataError
-
-
-def row(number, **changes):
-    values = {
-        "sample_id": f"tile_{number:03d}",
-        "shard": "000000.tar",
-        "offset": 512 * (2 * number + 1),
-        "size": 100 + number,
-        "modality": "slide",
-        "group_id": number // 2,
-        "concept_ids": ["DOID:1", f"DOID:{number}"] if number % 3 else [],
-        "captions": [f"tumour {number}", "größer Tumor"][: 1 + number % 2],
-        "split": "train" if number < 4 else "test",
-        "source": "phantom",
-        "licence": "CC0",
-    }
-    return {**values, **changes}
-
-
-ROWS = [row(number) for number in range(6)]
+from tests.data.pair_rows import ROWS
 
 
 def write_parquet(path, rows, **columns):
@@ -108,32 +89,6 @@ def test_content_hash__is_that_of_the_values_in_a_part_of_a_table():
     pairs = make_pairs_table(ROWS)
     part = type(pairs)(pairs.table.slice(2, 3))
     assert part.content_hash() == make_pairs_table(ROWS[2:5]).content_hash()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"sample_id": " "}, "MV1773: the rows: row 2: sample_id is ' '; expected a name"),
-        ({"sample_id": None}, "MV1773: the rows: row 2: sample_id is None; expected a value"),
-        ({"shard": "../other.tar"}, "row 2: shard is '../other.tar'; expected the name of a file"),
-        ({"shard": "a\\b.tar"}, "row 2: shard is 'a"),
-        ({"shard": ".."}, "row 2: shard is '..'"),
-        ({"offset": -1}, "row 2: offset is -1; expected a byte offset >= 0"),
-        ({"size": 0}, "row 2: size is 0; expected a number of bytes >= 1"),
-        ({"modality": "mri"}, "row 2: modality is 'mri'; expected ('slide', 'ct', 'radiograph')"),
-        ({"split": "val"}, "row 2: split is 'val'; expected ('train', 'validation', 'test')"),
-        ({"captions": []}, "row 2: captions is []; expected one caption at least"),
-        ({"captions": ["a", ""]}, "row 2: captions is ['a', '']; expected no empty text"),
-        ({"captions": [None]}, "row 2: captions is [None]; expected no empty text"),
-        ({"concept_ids": None}, "row 2: concept_ids is None; expected a value"),
-        ({"sample_id": "tile_000"}, "MV1774: the rows: sample_id 'tile_000' stands in rows [0, 2]"),
-        ({"size": "large"}, "MV1772: the rows do not have the types of the manifest"),
-    ],
-)
-def test_make_pairs_table__refuses_what_no_pair_can_have(changes, message):
-    with pytest.raises(DataError) as caught:
-        make_pairs_table([*ROWS[:2], {**ROWS[2], **changes}, *ROWS[3:]])
-    assert message in str(caught.value)
 
 
 def test_read_pairs_table__names_the_missing_column_and_the_nearest(tmp_path):
