@@ -23,6 +23,7 @@ from medvlp.losses.checks import (
 )
 from medvlp.losses.joined import joined_logsumexp, joined_mean, joined_ratio
 from medvlp.losses.precision import in_full_precision, outside_autocast
+from medvlp.losses.report import LossReport
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ def knowledge_contrast_loss(
     *,
     positives: Literal["outside", "inside"] = "outside",
     no_positive: Literal["skip", "refuse"] = "skip",
-) -> Tensor:
+) -> LossReport:
     """Pull images towards all descriptions that fit them, and descriptions towards their images.
 
     With ``s = scale cos(image, description)``, P the descriptions that fit image i and A those
@@ -63,7 +64,9 @@ def knowledge_contrast_loss(
         no_positive: Give an image without a positive weight zero, or refuse the batch.
 
     Returns:
-        Scalar, fp32 or the wider dtype of ``image``; 0 where nothing fits anything.
+        ``total``, fp32 or the wider dtype of ``image``, 0 where nothing fits anything; terms
+        ``image_to_text``, ``text_to_image`` and ``without_positive``, the number of images and
+        descriptions that were skipped.
 
     Raises:
         LossError: For shapes (MV1850), an empty batch (MV1851), values that are not finite
@@ -92,7 +95,15 @@ def knowledge_contrast_loss(
     scores = scale * (x @ y.T)
     known, fits = labels >= 0, labels == 1
     contrast = _contrast_outside if positives == "outside" else _contrast_inside
-    return contrast(scores, fits, known)
+    rows, columns = contrast(scores, fits, known)
+    row_gaps = all_reduce_sum((~fits.any(1)).sum())
+    column_gaps = (~_joined_any(fits)).sum()
+    terms = {
+        "image_to_text": rows.detach(),
+        "text_to_image": columns.detach(),
+        "without_positive": row_gaps + column_gaps,
+    }
+    return LossReport((rows + columns) / 2, terms)
 
 
 @outside_autocast
@@ -145,7 +156,8 @@ def aspect_contrast_loss(
     scores = scale[:, None, None] * torch.einsum("bd,qkd->kbq", x, y)
     present = (labels == 1).expand_as(scores)
     if normalize_targets:
-        return 2 * _contrast_outside(scores, present, torch.ones_like(present))
+        rows, columns = _contrast_outside(scores, present, torch.ones_like(present))
+        return rows + columns
     row_losses = (present * (scores.logsumexp(-1, keepdim=True) - 2 * scores)).sum()
     column_lse = joined_logsumexp(scores, -2)
     num_present = all_reduce_sum(present.sum(-2))
@@ -163,30 +175,34 @@ def _every_row_has_a_positive(labels: Tensor) -> Check:
     )
 
 
-def _contrast_outside(scores: Tensor, fits: Tensor, known: Tensor) -> Tensor:
-    """Average ``LSE_known - mean_fits`` over rows and over columns."""
+def _contrast_outside(scores: Tensor, fits: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Average ``LSE_known - mean_fits`` over rows, and over columns."""
     target = fits.to(scores.dtype)
     row_mean = (target * scores).sum(-1) / target.sum(-1).clamp(min=1)
     column_mean = joined_ratio((target * scores).sum(-2), target.sum(-2))
-    return _mean_of_directions(scores, fits, known, row_mean, column_mean)
+    return _means(scores, fits, known, row_mean, column_mean)
 
 
-def _contrast_inside(scores: Tensor, fits: Tensor, known: Tensor) -> Tensor:
-    """Average ``LSE_known - LSE_fits`` over rows and over columns."""
+def _contrast_inside(scores: Tensor, fits: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Average ``LSE_known - LSE_fits`` over rows, and over columns."""
     chosen = scores.masked_fill(~fits, -torch.inf)
     safe = torch.where(fits.any(-1, keepdim=True), chosen, 0.0)
-    column_lse = joined_logsumexp(chosen, -2)
-    return _mean_of_directions(scores, fits, known, safe.logsumexp(-1), column_lse)
+    return _means(scores, fits, known, safe.logsumexp(-1), joined_logsumexp(chosen, -2))
 
 
-def _mean_of_directions(
+def _means(
     scores: Tensor, fits: Tensor, known: Tensor, row_positive: Tensor, column_positive: Tensor
-) -> Tensor:
-    """Average ``LSE_known - positive`` over what has a positive; leading axes average too."""
+) -> tuple[Tensor, Tensor]:
+    """Average ``LSE_known - positive`` over rows and columns with a positive, leading axes too."""
     allowed = scores.masked_fill(~known, -torch.inf)
     has_row = fits.any(-1)
     row_lse = torch.where(has_row.unsqueeze(-1), allowed, 0.0).logsumexp(-1)
-    has_column = all_reduce_max(fits.any(-2).to(torch.uint8)).bool()
+    has_column = _joined_any(fits)
     column_losses = torch.where(has_column, joined_logsumexp(allowed, -2) - column_positive, 0.0)
     column_mean = column_losses.sum() / has_column.sum().clamp(min=1)
-    return (joined_mean(row_lse - row_positive, has_row) + column_mean) / 2
+    return joined_mean(row_lse - row_positive, has_row), column_mean
+
+
+def _joined_any(fits: Tensor) -> Tensor:
+    """Tell which columns have a positive on any rank, without the axis of rows."""
+    return all_reduce_max(fits.any(-2).to(torch.uint8)).bool()

@@ -180,7 +180,7 @@ def _description_cases():
             f"knowledge_contrast_{positives}",
             LossCase(
                 _knowledge_rows,
-                lambda x, p=positives: knowledge_contrast_loss(**x, positives=p),
+                lambda x, p=positives: knowledge_contrast_loss(**x, positives=p).total,
                 lambda x, p=positives: query_losses.knowledge_contrast(**x, inside=p == "inside"),
                 shared=lambda g: {
                     "descriptions": normal(g, 6, 5),

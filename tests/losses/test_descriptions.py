@@ -16,7 +16,7 @@ def test_knowledge_contrast_loss__hand_worked(positives):
     # One positive each, on the diagonal: both directions ln(4/3), in both forms.
     loss = knowledge_contrast_loss(
         2 * EYE, 5 * EYE, torch.eye(2).long(), math.log(3), positives=positives
-    )
+    ).total
     assert loss.item() == pytest.approx(math.log(4 / 3), rel=1e-12)
 
 
@@ -27,8 +27,12 @@ def test_knowledge_contrast_loss__hand_worked_with_two_positives():
     columns = (math.log(4 / 3) + math.log(4)) / 2
     outside = knowledge_contrast_loss(EYE, EYE, labels, math.log(3))
     inside = knowledge_contrast_loss(EYE, EYE, labels, math.log(3), positives="inside")
-    assert outside.item() == pytest.approx((math.log(4) - math.log(3) / 2 + columns) / 2, rel=1e-12)
-    assert inside.item() == pytest.approx(columns / 2, rel=1e-12)
+    rows = math.log(4) - math.log(3) / 2
+    assert outside.total.item() == pytest.approx((rows + columns) / 2, rel=1e-12)
+    assert inside.total.item() == pytest.approx(columns / 2, rel=1e-12)
+    assert outside.terms["image_to_text"].item() == pytest.approx(rows, rel=1e-12)
+    assert outside.terms["text_to_image"].item() == pytest.approx(columns, rel=1e-12)
+    assert outside.terms["without_positive"].item() == 1
 
 
 def test_knowledge_contrast_loss__equals_cross_entropy_with_probabilities():
@@ -41,7 +45,7 @@ def test_knowledge_contrast_loss__equals_cross_entropy_with_probabilities():
     target = labels.double()
     rows = cross_entropy(scores, target / target.sum(1, keepdim=True))
     columns = cross_entropy(scores.T, (target / target.sum(0)).T)
-    actual = knowledge_contrast_loss(image, bank, labels, 9.0)
+    actual = knowledge_contrast_loss(image, bank, labels, 9.0).total
     torch.testing.assert_close(actual, (rows + columns) / 2, rtol=0, atol=1e-13)
 
 
@@ -54,7 +58,7 @@ def test_knowledge_contrast_loss__leaves_out_what_is_unknown():
     kept = [0, 1, 3, 4]
     expected = knowledge_contrast_loss(image, bank[kept], labels[:, kept], 5.0)
     actual = knowledge_contrast_loss(image, bank, labels, 5.0)
-    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-13)
+    torch.testing.assert_close(actual.total, expected.total, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("positives", ["outside", "inside"])
@@ -63,8 +67,9 @@ def test_knowledge_contrast_loss__is_zero_where_nothing_fits(positives):
     value = knowledge_contrast_loss(
         image, torch.randn(4, 3), torch.tensor([[0] * 4, [-1] * 4]), 5.0, positives=positives
     )
-    value.backward()
-    assert value.item() == 0
+    value.total.backward()
+    assert value.total.item() == 0
+    assert value.terms["without_positive"].item() == 2 + 4
     assert torch.equal(image.grad, torch.zeros(2, 3))
 
 
