@@ -59,11 +59,13 @@ class BatchShare(list[Draw]):
         draws: This rank's samples.
         global_index: Rows of the samples of all ranks in the manifest, shape ``(B,)``, int64: what
             a table of related concepts is built from.
+        rows: Where this rank's draws stand among them.
     """
 
-    def __init__(self, draws: Iterable[Draw], global_index: Ints) -> None:
+    def __init__(self, draws: Iterable[Draw], global_index: Ints, rows: slice) -> None:
         super().__init__(draws)
         self.global_index = global_index
+        self.rows = rows
 
 
 def rank_slice(num_samples: int, rank: int, num_ranks: int) -> slice:
@@ -153,7 +155,7 @@ class GlobalOrderSampler:
             batch = self.global_batch(epoch, number)
             mine = rank_slice(len(batch), self._rank, self._num_ranks)
             refs = zip(batch[mine].tolist(), _repeats(batch)[mine].tolist(), strict=True)
-            yield BatchShare((Draw(epoch, *ref) for ref in refs), batch)
+            yield BatchShare((Draw(epoch, *ref) for ref in refs), batch, mine)
 
     def advance(self, num_batches: int = 1) -> None:
         """Note that batches were trained on; after the last of an epoch, the next one begins."""

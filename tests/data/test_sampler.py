@@ -8,6 +8,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from medvlp.data.groups import GroupBatches
+from medvlp.data.ignore import ConceptRelation
 from medvlp.data.order import OrderSettings, SamplerState
 from medvlp.data.sampler import GlobalOrderSampler, rank_slice
 from medvlp.errors import DataError
@@ -186,3 +187,18 @@ def test_batch_share__travels_to_worker_processes():
     copy = pickle.loads(pickle.dumps(share))  # noqa: S301 - our own bytes
     assert copy == share
     assert np.array_equal(copy.global_index, share.global_index)
+    assert copy.global_index[copy.rows].tolist() == [draw.index for draw in share]
+
+
+def test_batch_share__carries_what_the_ignore_table_of_all_ranks_needs():
+    # Concept of sample i: i % 7 of a chain 0 <- 1 <- ... <- 5; 6 stands alone.
+    relation = ConceptRelation.from_parents(
+        np.array([0, 0, 1, 2, 3, 4, 5, 5]), np.array([0, 1, 2, 3, 4])
+    )
+    concepts = np.arange(NUM_SAMPLES) % 7
+    shares = [next(iter(build(rank=rank, num_ranks=4))) for rank in range(4)]
+    tables = [relation.table(concepts[share.global_index]) for share in shares]
+    assert all(np.array_equal(table.related, tables[0].related) for table in tables)
+    for share, table in zip(shares, tables, strict=True):
+        mine = table.labels[table.index[share.rows]]
+        assert mine.tolist() == [concepts[draw.index] for draw in share]
