@@ -1,7 +1,7 @@
 """The table of pairs: where each image is, what is said about it, and what it belongs to.
 
 A Parquet file beside the shards, so that captions, groups and concepts can change without writing
-an image again. Columns stay columns: ten million rows are read and checked in seconds.
+an image again. Columns stay columns: a million rows are read and checked in seconds.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -104,7 +105,7 @@ def _has_blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
     texts = pc.list_flatten(column)
     is_bad = pc.fill_null(_is_blank(texts), fill_value=True)
     owners = pc.list_parent_indices(column).filter(is_bad)
-    rows = pa.chunked_array([pa.array(range(len(column)), pa.int64())])
+    rows = pa.chunked_array([pa.array(np.arange(len(column)))])
     return pc.is_in(rows, value_set=pc.unique(owners).cast(pa.int64()))
 
 
