@@ -328,9 +328,7 @@ CASES = {
     "outside": _case(_info_nce, _expected_info_nce, positives="outside"),
     "inside": _case(_info_nce, _expected_info_nce, positives="inside"),
     "decoupled": _case(_info_nce, _expected_info_nce, positives="decoupled"),
-    "mixed-concepts": _case(
-        _info_nce, _expected_info_nce, positives="outside", concept="mixed"
-    ),
+    "mixed-concepts": _case(_info_nce, _expected_info_nce, positives="outside", concept="mixed"),
     "ignoring": _case(_ignoring, _expected_ignoring),
     "soft-targets": _case(_soft, _expected_soft),
     "siglip": _case(_siglip, _expected_siglip, leaves=WITH_BIAS),
@@ -341,9 +339,7 @@ CASES = {
     "group-hp-lhn": _case(_groups, _expected_groups, variant="hp-lhn"),
     "group-lhp-lhn": _case(_groups, _expected_groups, variant="lhp-lhn", concept="mixed"),
     "group-replaced": _case(_groups, _expected_groups, variant="lhp-hn", ignored="replace"),
-    "group-lhn-replaced": _case(
-        _groups, _expected_groups, variant="lhp-lhn", ignored="replace"
-    ),
+    "group-lhn-replaced": _case(_groups, _expected_groups, variant="lhp-lhn", ignored="replace"),
     "adasp-sp-h": _case(_adasp, _expected_adasp, leaves=ONE_SET, variant="sp-h"),
     "adasp-sp-lh": _case(_adasp, _expected_adasp, leaves=ONE_SET, variant="sp-lh"),
     "adasp": _case(_adasp, _expected_adasp, leaves=ONE_SET, exact=False, variant="adasp"),

@@ -1,4 +1,4 @@
-"""What every loss over pairs must pass: oracle, paths, gradcheck, permutation, precision, refusal."""
+"""What every loss over pairs must pass: oracle, paths, gradcheck, order, precision, refusals."""
 
 from dataclasses import replace
 
@@ -70,8 +70,8 @@ def test_loss__does_not_depend_on_the_order_of_rows(name):
     actual, actual_grads = run(case, moved, TILED)
     assert abs(actual - expected) <= 1e-12 * abs(expected)
     for leaf, have, want in zip(case.leaves, actual_grads, expected_grads, strict=True):
-        want = want[order] if want.ndim else want
-        torch.testing.assert_close(have, want, rtol=1e-10, atol=1e-13, msg=leaf)
+        in_order = want[order] if want.ndim else want
+        torch.testing.assert_close(have, in_order, rtol=1e-10, atol=1e-13, msg=leaf)
 
 
 def test_loss__takes_a_single_row(name):

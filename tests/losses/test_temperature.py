@@ -30,7 +30,7 @@ def test_clamp_learned_scales__reaches_every_part_of_a_model():
     model = nn.ModuleDict({"a": Temperature(2.0), "b": nn.Sequential(Bias(-3.0, maximum=0.0))})
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 1000.0
+            parameter.add_(1000.0)
     clamp_learned_scales(model)
     assert model["a"].log_scale.item() == pytest.approx(math.log(100.0), rel=1e-6)
     assert model["b"][0]().item() == 0.0

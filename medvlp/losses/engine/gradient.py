@@ -47,15 +47,23 @@ class Direction:
         ends = torch.stack([carried.amin(), statistic.amax()]).tolist()
         return ends[0], ends[1]
 
-    def factors(self, positions: slice, top: float, dtype: torch.dtype) -> Tensor:
-        """Return ``grad * exp(top - statistic)``, 0 where the gradient is 0."""
-        return self.factors_by(positions, torch.tensor(top, dtype=torch.float64), dtype)
+    def factors(self, positions: slice, top: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return ``grad * exp(top - statistic)``, 0 where the gradient is 0.
 
-    def factors_by(self, positions: slice, top: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the same with one ``top`` per position, shape ``(n,)`` or scalar, float64."""
+        Args:
+            positions: Rows (or columns) of a tile.
+            top: Scalar or one per position, float64.
+            dtype: Dtype of the result.
+        """
         statistic, grad = self.statistic[positions], self.grad[positions]
-        factor = grad * (top.to(grad.device) - statistic).exp()
+        factor = grad * (top - statistic).exp()
         return torch.where(grad == 0, 0.0, factor).to(dtype)
+
+    def tops_and_factors(self, positions: slice, dtype: torch.dtype) -> list[Tensor]:
+        """Return the statistics rounded to a dtype, and the factors that make up for it."""
+        top = self.statistic[positions].to(dtype)
+        top = torch.where(torch.isfinite(top), top, 0.0)
+        return [top, self.factors(positions, top.double(), dtype)]
 
 
 @dataclass
@@ -146,6 +154,8 @@ def negative_gradient(tile: Tile, rows: Direction, columns: Direction | None) ->
         rows: Row statistics and their gradient.
         columns: Column statistics and their gradient, ``None`` where not used.
     """
+    if not tile.may_look:
+        return _wide_gradient(tile, rows, columns)
     lowest, top = rows.span(tile.rows)
     if columns is not None:
         lowest_column, top_column = columns.span(tile.columns)
@@ -155,26 +165,20 @@ def negative_gradient(tile: Tile, rows: Direction, columns: Direction | None) ->
     if not top - lowest <= WIDEST_RANGE:
         return _wide_gradient(tile, rows, columns)
     dtype = tile.logits.dtype
-    top = float(torch.tensor(top, dtype=dtype))
-    exponential = tile.logits.sub_(top).exp_()
-    by_row = rows.factors(tile.rows, top, dtype).unsqueeze(1)
+    rounded = torch.tensor(top, dtype=dtype)
+    exponential = tile.logits.sub_(rounded).exp_()
+    by_row = rows.factors(tile.rows, rounded.double(), dtype).unsqueeze(1)
     if columns is None:
         return exponential.mul_(by_row)
-    by_column = columns.factors(tile.columns, top, dtype).unsqueeze(0)
+    by_column = columns.factors(tile.columns, rounded.double(), dtype).unsqueeze(0)
     return exponential.mul_(torch.add(by_row, by_column, out=tile.scratch))
 
 
 def _wide_gradient(tile: Tile, rows: Direction, columns: Direction | None) -> Tensor:
     """Return the same with one exponential per direction."""
     dtype = tile.logits.dtype
-    gradient = tile.scratch.zero_()
-    pairs = [(rows, tile.rows, 1)] + ([(columns, tile.columns, 0)] if columns is not None else [])
-    for direction, positions, dim in pairs:
-        top = direction.statistic[positions].to(dtype)
-        top = torch.where(torch.isfinite(top), top, 0.0)
-        factor = direction.factors_by(positions, top.double(), dtype).unsqueeze(dim)
-        gradient.addcmul_((tile.logits - top.unsqueeze(dim)).exp_(), factor)
-    return gradient
+    of_columns = [] if columns is None else columns.tops_and_factors(tile.columns, dtype)
+    return tile.bodies.gradient(tile.logits, *rows.tops_and_factors(tile.rows, dtype), *of_columns)
 
 
 def _unsorted(values: Tensor, order: Tensor | None) -> Tensor:

@@ -22,9 +22,9 @@ class EngineSettings:
     """Most bytes of kept logits (rows of this rank x columns of all ranks x 4, or x 8 in float64)
     for which ``auto`` is dense."""
     row_block: int | None = None
-    """Rows of a tile, > 0; ``None``: 1024 on a CPU, so that a tile stays in cache, else 4096."""
+    """Rows of a tile, > 0; ``None``: 2048 on a CPU, else 4096."""
     column_block: int | None = None
-    """Columns of a tile, > 0; ``None``: 1024 on a CPU, else 4096."""
+    """Columns of a tile, > 0; ``None``: 2048 on a CPU, else 4096."""
     compiled: bool | None = None
     """Whether the elementwise work on a tile goes through ``torch.compile``; ``None``: on a GPU."""
     check_inputs: bool = True
@@ -43,7 +43,7 @@ class EngineSettings:
 
     def block_sizes(self, device: torch.device) -> tuple[int, int]:
         """Return rows and columns of a tile on a device."""
-        rows, columns = (1024, 1024) if device.type == "cpu" else (4096, 4096)
+        rows, columns = (2048, 2048) if device.type == "cpu" else (4096, 4096)
         return self.row_block or rows, self.column_block or columns
 
     def keeps(self, num_bytes: int) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from medvlp.losses.engine.tiles import Tile
 
-__all__ = ["Ignored", "absorb", "absorb_carefully", "empty_sums", "keep_negatives"]
+__all__ = ["Ignored", "absorb", "empty_sums", "keep_negatives"]
 
 Ignored = Literal["remove", "replace"]
 
@@ -52,45 +52,34 @@ def keep_negatives(tile: Tile, ignored: Ignored) -> Tensor | None:
     return replaced
 
 
-def absorb(logits: Tensor, scratch: Tensor, rows: Tensor, columns: Tensor | None) -> None:
+def absorb(tile: Tile, rows: Tensor, columns: Tensor | None) -> None:
     """Add a tile to the log-sum-exps of its rows and columns.
 
     Args:
-        logits: Shape ``(r, c)``, unchanged.
-        scratch: Shape ``(r, c)``, overwritten.
+        tile: A tile whose logits outside the sums are minus infinity; its scratch is overwritten.
         rows: Accumulator, shape ``(r,)``, float64, changed in place.
         columns: Accumulator, shape ``(c,)``, float64, changed in place; ``None``: not wanted.
     """
-    if logits.device.type != "cpu":  # looking at a sum would wait for the device
-        absorb_carefully(logits, rows, columns)
+    if tile.may_look and _absorb_at_once(tile, rows, columns):
         return
-    top = float(logits.amax())
+    targets = [(rows, 1)] + ([(columns, 0)] if columns is not None else [])
+    for target, dim in targets:
+        top, total = tile.bodies.sums(tile.logits, dim)
+        torch.logaddexp(target, total.double().log_() + top.double(), out=target)
+
+
+def _absorb_at_once(tile: Tile, rows: Tensor, columns: Tensor | None) -> bool:
+    """Use one exponential for rows and columns; return whether that was safe, else do nothing."""
+    top = float(tile.logits.amax())
     if top == -torch.inf:
-        return
-    torch.sub(logits, top, out=scratch).exp_()
-    row_sums = scratch.sum(dim=1)
-    is_safe = float(row_sums.amin()) > SMALLEST_SUM
-    column_sums = None
-    if columns is not None and is_safe:
-        column_sums = scratch.sum(dim=0)
-        is_safe = float(column_sums.amin()) > SMALLEST_SUM
-    if not is_safe:
-        absorb_carefully(logits, rows, columns)
-        return
-    torch.logaddexp(rows, row_sums.double().log_().add_(top), out=rows)
-    if columns is not None and column_sums is not None:
-        torch.logaddexp(columns, column_sums.double().log_().add_(top), out=columns)
-
-
-def absorb_carefully(logits: Tensor, rows: Tensor, columns: Tensor | None) -> None:
-    """Do the same with one maximum per row and one per column; right at any range of logits."""
-    torch.logaddexp(rows, _logsumexp(logits, 1), out=rows)
+        return True
+    exponential = torch.sub(tile.logits, top, out=tile.scratch).exp_()
+    sums = [exponential.sum(dim=1)]
     if columns is not None:
-        torch.logaddexp(columns, _logsumexp(logits, 0), out=columns)
-
-
-def _logsumexp(logits: Tensor, dim: int) -> Tensor:
-    top = logits.amax(dim=dim, keepdim=True)
-    shift = torch.where(torch.isfinite(top), top, 0.0)
-    total = (logits - shift).exp_().sum(dim=dim)
-    return total.double().log_() + shift.squeeze(dim).double()
+        sums.append(exponential.sum(dim=0))
+    if any(float(part.amin()) <= SMALLEST_SUM for part in sums):
+        return False
+    for target, part in zip((rows, columns), sums, strict=False):
+        if target is not None:
+            torch.logaddexp(target, part.double().log_().add_(top), out=target)
+    return True

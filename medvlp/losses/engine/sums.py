@@ -111,8 +111,7 @@ def compute_sums(tiles: LogitTiles, pairs: JoinedPairs, choice: SumsChoice) -> l
         _update_positives(tile, sides, needs_negatives=False)
         keep_negatives(tile, choice.ignored)
         absorb(
-            tile.logits,
-            tile.scratch,
+            tile,
             sides[0].negatives[tile.rows],
             None if columns is None else columns[tile.columns],
         )

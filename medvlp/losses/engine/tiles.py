@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from medvlp.losses.engine.bodies import PLAIN, compiled_bodies
 from medvlp.losses.engine.masks import RowMasks
 from medvlp.losses.engine.products import logits_dtype, operand_dtype, scaled_product
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from medvlp.losses.engine.bodies import TileBodies
     from medvlp.losses.engine.layout import PairLayout
     from medvlp.losses.engine.masks import PositivePairs, RelatedPairs
     from medvlp.losses.engine.settings import EngineSettings
@@ -36,6 +38,8 @@ class Tile:
         scratch: Same shape as the logits, free to overwrite.
         positives: Its positive pairs, or ``None`` where it has none.
         related: Which pairs have related concepts, or ``None`` where none can be.
+        bodies: The elementwise work on the tile.
+        may_look: Whether looking at a value is cheap, so that a shorter way may be tried first.
         is_first_of_rows: Whether this is the first tile of its row block.
         is_last_of_rows: Whether this is the last tile of its row block.
     """
@@ -49,6 +53,8 @@ class Tile:
     scratch: Tensor
     positives: PositivePairs | None
     related: RelatedPairs | None
+    bodies: TileBodies
+    may_look: bool
     is_first_of_rows: bool
     is_last_of_rows: bool
 
@@ -98,6 +104,9 @@ class LogitTiles:
         tile_columns = min(self._size_y, self.num_columns)
         self._tile_numel = tile_rows * tile_columns
         self._kept = kept
+        is_compiled = settings.is_compiled(x.device)
+        self._bodies = compiled_bodies() if is_compiled else PLAIN
+        self._may_look = x.device.type == "cpu" and not is_compiled
 
     @property
     def device(self) -> torch.device:
@@ -145,6 +154,8 @@ class LogitTiles:
                     scratch=scratch[:numel].view(shape),
                     positives=positives,
                     related=masks.related(columns, self._bounds_y[j]),
+                    bodies=self._bodies,
+                    may_look=self._may_look,
                     is_first_of_rows=j == 0,
                     is_last_of_rows=j == num_blocks - 1,
                 )
