@@ -134,6 +134,28 @@ CATALOG: dict[str, Explanation] = {
         "Pairs were linked with other concepts than those of the graph.",
         "Use the release of the graph that the pairs were linked with, or link them again.",
     ),
+    "MV1801": Explanation(
+        "embeddings that are not of unit length",
+        "The loss compares cosines and was given rows of another length, so that the temperature "
+        "would mean something else for every row.",
+        "Normalise the embeddings in fp32 before the loss, or pass unit=False where the scaled "
+        "inner product is meant.",
+    ),
+    "MV1802": Explanation(
+        "ranks that do not agree",
+        "All ranks score one joined batch and must agree on the width of the embeddings, their "
+        "dtype, which ids are given, and the table of related concepts. The message lists what "
+        "each rank has.",
+        "Build the table over the joined batch, with the same code and seed on every rank; compare "
+        "the configurations of the ranks.",
+    ),
+    "MV1803": Explanation(
+        "ids of a relation that do not fit",
+        "Group and concept ids are int64 and weights floating point, one per row of this rank's "
+        "embeddings; concept ids are -1 or rows of the table of related concepts, which is packed "
+        "eight concepts to a byte. An id that would have no effect is refused too.",
+        "Compare shape and dtype in the message with the batch; pack the table with pack_related.",
+    ),
     "MV1850": Explanation(
         "arguments of a loss have shapes that do not fit",
         "The rows of all arguments of a loss belong to the same samples, and a matrix of scores "

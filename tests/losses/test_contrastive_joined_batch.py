@@ -1,13 +1,19 @@
 """One, two and four gloo processes, with and without accumulation, agree with a single process."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.distributed as dist
+from torch import nn
 from torch.nn.functional import normalize
 
 from medvlp.errors import LossError
 from medvlp.losses.accumulate import GradCache
+from medvlp.losses.contrastive import info_nce_loss
 from medvlp.losses.engine.settings import EngineSettings
+from medvlp.losses.relations import PairRelation
+from medvlp.losses.temperature import Temperature
 from tests.losses.contrastive_cases import CASES, make_batch, prepared
 from tests.worlds import run_in_worlds
 
@@ -61,16 +67,49 @@ def run_accumulated(name, dtype, start, end, num_chunks):
     return {"value": report.total, **grads, **rest}
 
 
-def refusal(name, start, end, rank):
-    """The error that a NaN on the last rank causes, as this rank sees it."""
-    inputs = batch_of(name, torch.float64, start, end)
-    if rank == dist.get_world_size() - 1:
-        inputs["image"] = torch.full_like(inputs["image"], torch.nan)
-    try:
-        CASES[name].loss(inputs, TILED)
-    except LossError as error:
-        return str(error)
-    return "no error"
+def train_with_ddp(rank, start, end):
+    """Gradients of one accumulated step of a model inside DistributedDataParallel."""
+    inputs = batch_of("outside", torch.float64, start, end)
+    torch.manual_seed(0)
+    image, text = nn.Linear(6, 5), nn.Linear(6, 5)
+    model = nn.ModuleDict({"image": image, "text": text, "temperature": Temperature()}).double()
+    model.forward = lambda x, y: (normalize(model["image"](x)), normalize(model["text"](y)))
+    ddp = nn.parallel.DistributedDataParallel(model) if dist.is_initialized() else model
+    no_sync = ddp.no_sync if dist.is_initialized() else nullcontext
+    shared = model["temperature"].parameters()
+    cache = GradCache(lambda chunk: ddp(*chunk), shared=shared, no_sync=no_sync)
+    parts = [torch.tensor_split(inputs[tower].detach(), 3) for tower in ("image", "text")]
+    relation = PairRelation(group=inputs["group"])
+
+    def loss(*embeddings):
+        return info_nce_loss(*embeddings, model["temperature"](), relation, settings=TILED)
+
+    cache.step(list(zip(*parts, strict=True)), loss)
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def refusals(start, end, rank):
+    """Errors that a fault on the last rank causes, as this rank sees them."""
+    is_last = rank == dist.get_world_size() - 1
+    inputs = batch_of("outside", torch.float64, start, end)
+    rows = end - start
+    table = torch.zeros(2, 1, dtype=torch.uint8) + is_last
+    ids = torch.zeros(rows, dtype=torch.int32 if is_last else torch.int64)
+    concepts = torch.zeros(rows, dtype=torch.int64)
+    broken = {
+        "nan": (inputs["image"] * (torch.nan if is_last else 1.0), PairRelation()),
+        "ids": (inputs["image"], PairRelation(group=ids)),
+        "table": (inputs["image"], PairRelation(concept=concepts, related=table)),
+        "weights": (inputs["image"], PairRelation(weight=torch.ones(rows) - 2 * is_last)),
+    }
+    messages = {}
+    for name, (image, relation) in broken.items():
+        try:
+            info_nce_loss(image, inputs["text"], inputs["scale"], relation)
+            messages[name] = "no error"
+        except LossError as error:
+            messages[name] = str(error)
+    return messages
 
 
 def work(rank, world_size, folder):
@@ -83,11 +122,12 @@ def work(rank, world_size, folder):
             if split == "uneven":
                 results[name, torch.float32, split] = run_loss(name, torch.float32, *span, TILED)
                 continue
-            results[name, "refusal"] = refusal(name, *span, rank)
             for dtype in TOLERANCE:
                 for num_chunks in (1, 2, 4):
                     key = name, dtype, num_chunks
                     results[key] = run_accumulated(name, dtype, *span, num_chunks)
+    results["ddp"] = train_with_ddp(rank, *span)
+    results["refusals"] = refusals(*span, rank)
     torch.save(results, folder / f"world{world_size}_rank{rank}.pt")
 
 
@@ -141,9 +181,28 @@ def test_grad_cache__of_several_ranks_equals_the_joined_batch(ranks, name, dtype
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("name", CASES)
-def test_loss__refuses_nan_on_every_rank_and_names_the_rank(ranks, name):
-    messages = {rank[name, "refusal"] for rank in ranks}
-    where = f" on rank {len(ranks) - 1}" if len(ranks) > 1 else ""
-    assert len(messages) == 1
-    assert f"MV1852: x holds NaN or Inf{where} - look for" in messages.pop()
+def test_grad_cache__gives_ddp_the_gradient_of_the_joined_batch(ranks):
+    expected = train_with_ddp(0, 0, NUM_ROWS)
+    for rank in ranks:
+        for name, grad in rank["ddp"].items():
+            assert_near(grad, expected[name], torch.float64, name)
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("nan", "MV1852: x holds NaN or Inf{where} - look for"),
+        ("weights", "MV1803: a weight is negative or not finite{where} -"),
+        ("ids", "MV1803: rank {last} refused its batch"),
+        ("table", "MV1802: ranks differ in related concepts: [0, "),
+    ],
+)
+def test_loss__refuses_on_every_rank_what_is_wrong_on_one(ranks, fault, message):
+    last = len(ranks) - 1
+    if last == 0:
+        pytest.skip("one rank has nobody to wait for it")
+    expected = message.format(last=last, where=f" on rank {last}")
+    messages = [rank["refusals"][fault] for rank in ranks]
+    assert all(expected in each for each in messages[:last])
+    assert messages[last].startswith(expected[:7])

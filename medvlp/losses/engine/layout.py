@@ -41,6 +41,8 @@ class PairLayout:
         order_y: Column at each sorted position, shape ``(B,)``, int64; ``None``: as given.
         rank_x: Rank of the group of each sorted row, shape ``(b,)``, int64, never decreasing.
         rank_y: Rank of the group of each sorted column, shape ``(B,)``, int64, never decreasing.
+        first: First column that is a positive of each sorted row, shape ``(b,)``, int64.
+        last: One behind its last one; the positives of a row stand side by side.
         concept_x: Concept of each sorted row, -1 for none; ``None`` where nothing is ignored.
         concept_y: Concept of each sorted column, -1 for none; ``None`` where nothing is ignored.
         related: Packed table of related concepts; ``None`` where only equal concepts are ignored.
@@ -51,6 +53,8 @@ class PairLayout:
     order_y: Tensor | None
     rank_x: Tensor
     rank_y: Tensor
+    first: Tensor
+    last: Tensor
     concept_x: Tensor | None = None
     concept_y: Tensor | None = None
     related: Tensor | None = None
@@ -62,6 +66,11 @@ class PairLayout:
             _block_bounds(self.rank_x, self.concept_x, size_x),
             _block_bounds(self.rank_y, self.concept_y, size_y),
         )
+
+    @property
+    def most_positives(self) -> int:
+        """Largest number of positives that a row of this rank has."""
+        return int((self.last - self.first).amax()) if self.first.numel() else 0
 
     def sort_x(self, values: Tensor, pairs: JoinedPairs) -> Tensor:
         """Take this rank's part of a joined vector over x, in sorted order."""
@@ -85,12 +94,14 @@ def build_layout(pairs: JoinedPairs) -> PairLayout:
     start = pairs.offset_x
     stop = start + pairs.num_local_x
     if pairs.group_x is None and pairs.concept_x is None:
-        device = pairs.device
+        own = torch.arange(start, stop, device=pairs.device)
         return PairLayout(
             order_x=None,
             order_y=None,
-            rank_x=torch.arange(start, stop, device=device),
-            rank_y=torch.arange(pairs.num_y, device=device),
+            rank_x=own,
+            rank_y=torch.arange(pairs.num_y, device=pairs.device),
+            first=own,
+            last=own + 1,
         )
     rank_x, rank_y = _group_ranks(pairs)
     rank_x = rank_x[start:stop]
@@ -101,11 +112,14 @@ def build_layout(pairs: JoinedPairs) -> PairLayout:
         stride = pairs.num_concepts + 1
         key_x, key_y = key_x * stride + concept_x, key_y * stride + concept_y
     order_x, order_y = _sorting(key_x), _sorting(key_y)
+    rank_x, rank_y = _reorder(rank_x, order_x), _reorder(rank_y, order_y)
     return PairLayout(
         order_x=order_x,
         order_y=order_y,
-        rank_x=_reorder(rank_x, order_x),
-        rank_y=_reorder(rank_y, order_y),
+        rank_x=rank_x,
+        rank_y=rank_y,
+        first=torch.searchsorted(rank_y, rank_x),
+        last=torch.searchsorted(rank_y, rank_x, right=True),
         concept_x=None if concept_x is None else _reorder(concept_x, order_x),
         concept_y=None if concept_y is None else _reorder(concept_y, order_y),
         related=pairs.related,

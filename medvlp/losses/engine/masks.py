@@ -75,10 +75,7 @@ class RowMasks:
     def __init__(self, layout: PairLayout, rows: slice, bounds: BlockBounds) -> None:
         self._rows = torch.arange(rows.start, rows.stop, device=layout.rank_x.device)
         self._bounds = bounds
-        # columns are sorted by group: the positives of a row stand side by side
-        rank = layout.rank_x[rows]
-        self._first = torch.searchsorted(layout.rank_y, rank)
-        self._last = torch.searchsorted(layout.rank_y, rank, right=True)
+        self._first, self._last = layout.first[rows], layout.last[rows]
         has_concepts = layout.concept_x is not None
         self._related = _RelatedRows(layout, rows) if has_concepts else None
         self._skips_apart = layout.related is None

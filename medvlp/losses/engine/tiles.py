@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["LogitTiles", "Tile", "column_operand"]
 
 
+# Positives of a tile are held one by one, at some 100 bytes each: with large groups tiles are flat.
+MOST_POSITIVES = 2**19
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tile:
     """One block of rows times one block of columns, in sorted positions.
@@ -99,6 +103,8 @@ class LogitTiles:
         self._x = x
         self._y = y
         self._size_x, self._size_y = settings.block_sizes(x.device)
+        per_row = min(max(layout.most_positives, 1), self._size_y)
+        self._size_x = min(self._size_x, max(MOST_POSITIVES // per_row, 1))
         self._bounds_x, self._bounds_y = layout.bounds(self._size_x, self._size_y)
         tile_rows = min(self._size_x, self.num_rows)
         tile_columns = min(self._size_y, self.num_columns)

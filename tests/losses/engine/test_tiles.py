@@ -69,3 +69,12 @@ def test_tile__gives_the_logits_of_its_positives():
     found = torch.cat([tile.positive_logits() for tile in tiles.tiles()])
     expected = (2 * x * y).sum(1) + 0.5
     torch.testing.assert_close(found, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_logit_tiles__are_flat_where_groups_are_large(monkeypatch):
+    monkeypatch.setattr("medvlp.losses.engine.tiles.MOST_POSITIVES", 8)
+    tiles, *_ = make_tiles(group=torch.zeros(7, dtype=torch.int64))
+    sizes = {tile.positives.places.numel() for tile in tiles.tiles()}
+    assert max(sizes) <= 8
+    tiles, *_ = make_tiles()
+    assert next(iter(tiles.tiles())).logits.shape == (3, 4)
