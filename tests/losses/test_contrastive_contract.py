@@ -27,7 +27,7 @@ def run(case, inputs, settings=DENSE):
 
 
 @pytest.mark.parametrize("settings", [DENSE, TILED], ids=["dense", "tiled"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_loss__equals_the_oracle(name, seed, settings):
     case, inputs = merged(name, seed=seed)
     expected = case.expected({key: x.tolist() for key, x in inputs.items()})

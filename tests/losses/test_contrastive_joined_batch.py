@@ -18,14 +18,13 @@ from tests.losses.contrastive_cases import CASES, make_batch, prepared
 from tests.worlds import run_in_worlds
 
 NUM_ROWS = 12
-SPLITS = {
-    1: {"even": [12], "uneven": [12]},
-    2: {"even": [6, 6], "uneven": [7, 5]},
-    4: {"even": [3, 3, 3, 3], "uneven": [5, 0, 4, 3]},
-}
-TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6}
-TILED = EngineSettings(path="tiled", row_block=2, column_block=5)
-DENSE = EngineSettings(path="dense", row_block=4, column_block=3)
+SPLITS = {1: {"uneven": [12]}, 2: {"even": [6, 6], "uneven": [7, 5]}, 4: {"uneven": [5, 0, 4, 3]}}
+WIDE, NARROW = torch.float64, torch.float32
+EVERY_ACCUMULATION = [(dtype, k) for dtype in (WIDE, NARROW) for k in (1, 2, 4)]
+TOLERANCE = {WIDE: 1e-12, NARROW: 2e-6}
+ACCUMULATIONS = {1: [(NARROW, 4)], 2: EVERY_ACCUMULATION, 4: [(WIDE, 4), (NARROW, 2)]}
+TILED = EngineSettings(path="tiled", row_block=4, column_block=5)
+DENSE = EngineSettings(path="dense")
 ENCODED = ("image", "text", "knowledge")
 
 
@@ -116,19 +115,36 @@ def work(rank, world_size, folder):
     results = {}
     for split, sizes in SPLITS[world_size].items():
         span = sum(sizes[:rank]), sum(sizes[: rank + 1])
+        settings = DENSE if split == "even" else TILED
         for name in CASES:
-            settings = DENSE if split == "even" else TILED
-            results[name, torch.float64, split] = run_loss(name, torch.float64, *span, settings)
+            results[name, WIDE, split] = run_loss(name, WIDE, *span, settings)
             if split == "uneven":
-                results[name, torch.float32, split] = run_loss(name, torch.float32, *span, TILED)
-                continue
-            for dtype in TOLERANCE:
-                for num_chunks in (1, 2, 4):
-                    key = name, dtype, num_chunks
-                    results[key] = run_accumulated(name, dtype, *span, num_chunks)
+                results[name, NARROW, split] = run_loss(name, NARROW, *span, TILED)
+                accumulate(results, name, span, ACCUMULATIONS[world_size])
     results["ddp"] = train_with_ddp(rank, *span)
     results["refusals"] = refusals(*span, rank)
     torch.save(results, folder / f"world{world_size}_rank{rank}.pt")
+
+
+def work_accumulated(rank, world_size, folder):
+    results = {}
+    sizes = SPLITS[world_size]["uneven"]
+    for name in CASES:
+        span = sum(sizes[:rank]), sum(sizes[: rank + 1])
+        accumulate(results, name, span, EVERY_ACCUMULATION)
+    torch.save(results, folder / f"world{world_size}_rank{rank}.pt")
+
+
+def accumulate(results, name, span, accumulations):
+    for dtype, num_chunks in accumulations:
+        results[name, dtype, num_chunks] = run_accumulated(name, dtype, *span, num_chunks)
+
+
+def load_ranks(folder, world_size):
+    return [
+        torch.load(folder / f"world{world_size}_rank{rank}.pt", weights_only=True)
+        for rank in range(world_size)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +156,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=SPLITS)
 def ranks(request, folder):
-    return [
-        torch.load(folder / f"world{request.param}_rank{rank}.pt", weights_only=True)
-        for rank in range(request.param)
-    ]
+    return load_ranks(folder, request.param)
 
 
 def assert_near(actual, expected, dtype, what):
@@ -152,32 +165,44 @@ def assert_near(actual, expected, dtype, what):
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize(
-    ("dtype", "split"),
-    [(torch.float64, "even"), (torch.float64, "uneven"), (torch.float32, "uneven")],
-)
 @pytest.mark.parametrize("name", CASES)
-def test_loss__of_several_ranks_equals_the_joined_batch(ranks, name, dtype, split):
-    expected = run_loss(name, dtype, 0, NUM_ROWS, DENSE)
-    shares = [rank[name, dtype, split] for rank in ranks]
-    for share in shares:
-        assert torch.equal(share["value"], shares[0]["value"])
-    assert_near(shares[0]["value"], expected.pop("value"), dtype, "value")
-    for leaf, grad in expected.items():
-        parts = [share[leaf] for share in shares]
-        actual = torch.cat(parts) / len(ranks) if grad.ndim else torch.stack(parts).mean()
-        assert_near(actual, grad, dtype, f"gradient of {leaf}")
+def test_loss__of_several_ranks_equals_the_joined_batch(ranks, name):
+    for split in SPLITS[len(ranks)]:
+        for dtype in (WIDE, NARROW) if split == "uneven" else (WIDE,):
+            expected = run_loss(name, dtype, 0, NUM_ROWS, DENSE)
+            shares = [rank[name, dtype, split] for rank in ranks]
+            for share in shares:
+                assert torch.equal(share["value"], shares[0]["value"])
+            assert_near(shares[0]["value"], expected.pop("value"), dtype, "value")
+            for leaf, grad in expected.items():
+                parts = [share[leaf] for share in shares]
+                joined = torch.cat(parts) / len(ranks) if grad.ndim else torch.stack(parts).mean()
+                assert_near(joined, grad, dtype, f"gradient of {leaf}, {split}")
 
 
-@pytest.mark.distributed
-@pytest.mark.parametrize("num_chunks", [1, 2, 4])
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("name", CASES)
-def test_grad_cache__of_several_ranks_equals_the_joined_batch(ranks, name, dtype, num_chunks):
+def assert_accumulated(ranks, name, dtype, num_chunks):
     expected = run_accumulated(name, dtype, 0, NUM_ROWS, 1)
     for key, want in expected.items():
         actual = torch.stack([rank[name, dtype, num_chunks][key] for rank in ranks]).mean(0)
-        assert_near(actual, want, dtype, key)
+        assert_near(actual, want, dtype, f"{name}, {num_chunks} micro-batches: {key}")
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("name", CASES)
+def test_grad_cache__of_several_ranks_equals_the_joined_batch(ranks, name):
+    for dtype, num_chunks in ACCUMULATIONS[len(ranks)]:
+        assert_accumulated(ranks, name, dtype, num_chunks)
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_grad_cache__of_uneven_ranks_equals_the_joined_batch_at_every_accumulation(tmp_path):
+    run_in_worlds(work_accumulated, tuple(SPLITS), tmp_path)
+    for world_size in SPLITS:
+        ranks = load_ranks(tmp_path, world_size)
+        for name in CASES:
+            for dtype, num_chunks in EVERY_ACCUMULATION:
+                assert_accumulated(ranks, name, dtype, num_chunks)
 
 
 @pytest.mark.distributed
@@ -185,7 +210,7 @@ def test_grad_cache__gives_ddp_the_gradient_of_the_joined_batch(ranks):
     expected = train_with_ddp(0, 0, NUM_ROWS)
     for rank in ranks:
         for name, grad in rank["ddp"].items():
-            assert_near(grad, expected[name], torch.float64, name)
+            assert_near(grad, expected[name], WIDE, name)
 
 
 @pytest.mark.distributed

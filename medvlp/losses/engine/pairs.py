@@ -125,20 +125,15 @@ def join_relation(
     Returns:
         The same on every rank.
     """
-
-    def joined(x: Tensor | None, y: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        if x is None:
-            return None, None
-        all_x = all_gather_with_grad(x.detach().to(device), counts_x)
-        if y is None:
-            return all_x, all_x
-        return all_x, all_gather_with_grad(y.detach().to(device), counts_y)
-
-    group_x, group_y = joined(relation.group, relation.group_y)
-    concept_x, concept_y = joined(relation.concept, relation.concept_y)
+    given_x = [relation.group, relation.concept, relation.weight]
+    given_y = [relation.group_y, relation.concept_y, relation.weight_y]
+    of_x = of_y = _gathered(given_x, counts_x, device)
+    if any(each is not None for each in given_y):
+        both = zip(given_x, given_y, strict=True)
+        of_y = _gathered([x if y is None else y for x, y in both], counts_y, device)
+    (group_x, concept_x, weight_x), (group_y, concept_y, weight_y) = of_x, of_y
     if relation.related is None and concept_x is not None and concept_y is not None:
         concept_x, concept_y = _dense(concept_x, concept_y)
-    weight_x, weight_y = joined(relation.weight, relation.weight_y)
     ones_x = torch.ones(sum(counts_x), dtype=torch.float64, device=device)
     ones_y = torch.ones(sum(counts_y), dtype=torch.float64, device=device)
     return JoinedPairs(
@@ -151,9 +146,25 @@ def join_relation(
         concept_y=concept_y,
         related=None if relation.related is None else relation.related.to(device),
         ignore_same_concept=relation.ignore_same_concept,
-        weight_x=ones_x if weight_x is None else weight_x.double(),
-        weight_y=ones_y if weight_y is None else weight_y.double(),
+        weight_x=ones_x if weight_x is None else weight_x.view(torch.float64),
+        weight_y=ones_y if weight_y is None else weight_y.view(torch.float64),
     )
+
+
+def _gathered(
+    given: list[Tensor | None], counts: list[int], device: torch.device
+) -> list[Tensor | None]:
+    """Gather ids and weights of all ranks at once, weights as the bits of float64."""
+    columns = [
+        each.detach().double().view(torch.int64) if each.is_floating_point() else each
+        for each in given
+        if each is not None
+    ]
+    if not columns:
+        return given
+    own = torch.stack([each.to(device) for each in columns], dim=1)
+    joined = iter(all_gather_with_grad(own, counts).unbind(dim=1))
+    return [None if each is None else next(joined).contiguous() for each in given]
 
 
 def _dense(concept_x: Tensor, concept_y: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn.functional import softplus
 
-from medvlp.distributed import all_reduce_sum
 from medvlp.losses.engine.anchors import group_logsumexp
 from medvlp.losses.engine.statistics import empty_sums
-from medvlp.losses.joined import joined_logsumexp
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +39,8 @@ class PositiveSide:
         count: Number of positives, shape ``(n,)``, float64.
     """
 
+    is_sum = True
+    """Whether parts of the statistic add up, as sums; if not, as log-sum-exps."""
     needs_negatives = False
     """Whether the statistic of the negatives must be complete before :meth:`update`."""
 
@@ -61,10 +61,6 @@ class PositiveSide:
             logits: z of each pair, shape ``(k,)``, float64.
         """
         self._add_mean(self.value, position, logits)
-
-    def merge(self) -> None:
-        """Merge columns, of which each rank has seen its own rows only, over the ranks."""
-        self.value = all_reduce_sum(self.value)
 
     def gradient(self, position: Tensor, logits: Tensor, grad: Tensor) -> Tensor:
         """Return the gradient by the logits of k positives.
@@ -87,6 +83,8 @@ class PositiveSide:
 class _ExtremeSide(PositiveSide):
     """The statistics ``largest`` (sign 1) and ``smallest`` (sign -1)."""
 
+    is_sum = False
+
     def __init__(self, count: Tensor, sign: float) -> None:
         super().__init__(count)
         self.sign = sign
@@ -97,9 +95,6 @@ class _ExtremeSide(PositiveSide):
         block = self.value[start : int(position.amax()) + 1]
         part = group_logsumexp(self.sign * logits, position - start, block.numel())
         torch.logaddexp(block, part, out=block)
-
-    def merge(self) -> None:
-        self.value = joined_logsumexp(self.value.unsqueeze(0), dim=0)
 
     def gradient(self, position: Tensor, logits: Tensor, grad: Tensor) -> Tensor:
         return self.sign * grad[position] * (self.sign * logits - self.value[position]).exp()
@@ -114,9 +109,6 @@ class _EachSide(PositiveSide):
         gap = self.negatives[position] - logits
         self._add_mean(self.value, position, softplus(gap, threshold=LINEAR_ABOVE))
         self._add_mean(self.slope, position, gap.sigmoid())
-
-    def merge(self) -> None:
-        self.value, self.slope = all_reduce_sum(self.value), all_reduce_sum(self.slope)
 
     def gradient(self, position: Tensor, logits: Tensor, grad: Tensor) -> Tensor:
         return -(grad * self.share)[position] * (self.negatives[position] - logits).sigmoid()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from medvlp.distributed import all_gather_with_grad
+from medvlp.distributed import all_gather_with_grad, all_reduce_sum
 from medvlp.losses.engine.gradient import Direction, negative_gradient
 from medvlp.losses.engine.positives import PositiveKind, positive_side
 from medvlp.losses.engine.statistics import Ignored, absorb, empty_sums, keep_negatives
@@ -57,6 +57,24 @@ class Side:
         """Hand the complete statistic of the negatives to those of the positives."""
         for each in self.positives:
             each.negatives = self.negatives
+
+    def merge_log_sums(self) -> None:
+        """Merge columns, of which each rank has seen its own rows only: the log-sum-exps."""
+        extremes = [each for each in self.positives if not each.is_sum]
+        parts = torch.stack([self.negatives, *(each.value for each in extremes)])
+        self.negatives, *values = joined_logsumexp(parts.unsqueeze(0), dim=0).unbind()
+        for each, value in zip(extremes, values, strict=True):
+            each.value = value
+
+    def merge_sums(self) -> None:
+        """Merge the sums of the columns."""
+        added = [each for each in self.positives if each.is_sum]
+        if not added:
+            return
+        parts = [part for each in added for part in (each.value, each.slope)]
+        merged = iter(all_reduce_sum(torch.stack(parts)).unbind())
+        for each in added:
+            each.value, each.slope = next(merged), next(merged)
 
     def values(self) -> list[Tensor]:
         """Return the statistics: the negatives', then the positives'."""
@@ -115,27 +133,25 @@ def compute_sums(tiles: LogitTiles, pairs: JoinedPairs, choice: SumsChoice) -> l
             sides[0].negatives[tile.rows],
             None if columns is None else columns[tile.columns],
         )
-    if columns is not None:
-        sides[1].negatives = joined_logsumexp(columns.unsqueeze(0), dim=0)
+    for side in sides[1:]:
+        side.merge_log_sums()
     for side in sides:
         side.share_negatives()
     if any(each.needs_negatives for each in sides[0].positives):
         for tile in tiles.tiles(positives_only=True):
             _update_positives(tile, sides, needs_negatives=True)
     for side in sides[1:]:
-        for each in side.positives:
-            each.merge()
+        side.merge_sums()
     return sides
 
 
 def joined_values(sides: list[Side], pairs: JoinedPairs, layout: PairLayout) -> list[Tensor]:
     """Return the statistics of all ranks in the order given: rows', then columns'."""
-    rows = [
-        all_gather_with_grad(_unsorted(value, layout.order_x), pairs.counts_x)
-        for value in sides[0].values()
-    ]
-    return rows + [
-        _unsorted(value, layout.order_y) for side in sides[1:] for value in side.values()
+    own = torch.stack([_unsorted(value, layout.order_x) for value in sides[0].values()], dim=1)
+    rows = all_gather_with_grad(own, pairs.counts_x)
+    return [
+        *(column.contiguous() for column in rows.unbind(dim=1)),
+        *(_unsorted(value, layout.order_y) for side in sides[1:] for value in side.values()),
     ]
 
 
