@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigError",
+    "DataError",
     "FeatureError",
+    "LossError",
     "MedvlpError",
     "ModelError",
     "OutputError",
@@ -72,6 +74,14 @@ class SlideError(MedvlpError):
 
 class FeatureError(MedvlpError):
     """A feature file is damaged, unsafe, or belongs to another encoder or scale."""
+
+
+class DataError(MedvlpError):
+    """A manifest, a batch or a sampler's state is damaged or does not fit."""
+
+
+class LossError(MedvlpError):
+    """A batch cannot be scored: shapes, ids or values that no loss is defined for."""
 
 
 class ModelError(MedvlpError):

@@ -1,24 +1,27 @@
-"""What an objective returns: the loss to descend, and its named parts for the log."""
+"""What an objective hands back: the value to minimise, and what it is made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
 __all__ = ["LossReport"]
 
 
 @dataclass(frozen=True)
 class LossReport:
-    """A loss and what it is made of.
+    """The value of an objective on the joined batch of all ranks.
 
     Attributes:
-        total: The loss, scalar, float32, with a gradient.
-        terms: Named parts and diagnostics, scalars without a gradient.
+        total: What is minimised, scalar, fp32 or float64, equal on every rank, with gradient.
+        terms: Parts and counts worth logging, name to detached scalar, equal on every rank.
     """
 
-    total: torch.Tensor
-    terms: dict[str, torch.Tensor] = field(default_factory=dict)
+    total: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,182 @@
+"""Collectives over the ranks of one training job; no other module calls ``torch.distributed``.
+
+The gradient convention is autograd's own: the objective is the sum of the values that all ranks
+return. A loss returns the same global value on each of the W ranks, so each rank's gradient is W
+times its share of the joined batch's gradient, and the average that DDP forms is exactly the
+gradient a single process would have computed on the joined batch.
+
+Without a process group every function is the identity, so single-process code needs no branch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.distributed as dist
+from torch.autograd.function import FunctionCtx
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "all_gather_with_grad",
+    "all_reduce_max",
+    "all_reduce_sum",
+    "rank",
+    "reduce_scatter_rows",
+    "row_counts",
+    "world_size",
+]
+
+
+def world_size() -> int:
+    """Return the number of ranks, 1 without a process group."""
+    return dist.get_world_size() if _is_joined() else 1
+
+
+def rank() -> int:
+    """Return this process's rank, 0 without a process group."""
+    return dist.get_rank() if _is_joined() else 0
+
+
+def row_counts(num_rows: int, device: torch.device) -> list[int]:
+    """Exchange how many rows each rank holds.
+
+    Args:
+        num_rows: Rows of this rank, >= 0.
+        device: Device that the process group communicates on.
+
+    Returns:
+        One count per rank, in the order of the ranks.
+    """
+    if world_size() == 1:
+        return [num_rows]
+    mine = torch.tensor([num_rows], dtype=torch.int64, device=device)
+    counts = torch.empty(world_size(), dtype=torch.int64, device=device)
+    dist.all_gather_into_tensor(counts, mine)
+    return [int(count) for count in counts.tolist()]
+
+
+def all_reduce_sum(x: Tensor) -> Tensor:
+    """Sum a tensor over all ranks; differentiable.
+
+    The backward pass multiplies by the world size and needs no communication, which is right when
+    every rank uses the sum in the same way, as a loss that returns one global value does.
+
+    Args:
+        x: Same shape on every rank, floating point or integer (integers carry no gradient).
+
+    Returns:
+        The sum, same shape and dtype, equal on every rank.
+    """
+    if world_size() == 1:
+        return x
+    return _AllReduceSum.apply(x)  # type: ignore[no-any-return]  # torch's apply is untyped
+
+
+def all_reduce_max(x: Tensor) -> Tensor:
+    """Take the elementwise maximum over all ranks; carries no gradient.
+
+    Args:
+        x: Same shape on every rank.
+
+    Returns:
+        The maximum, detached, same shape and dtype, equal on every rank.
+    """
+    largest = x.detach().clone()
+    if world_size() > 1:
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+    return largest
+
+
+def all_gather_with_grad(x: Tensor, counts: list[int] | None = None) -> Tensor:
+    """Join the rows of all ranks; differentiable, and the ranks may hold unequal numbers of rows.
+
+    The backward pass adds up what all ranks derived for the rows of this rank (reduce-scatter).
+
+    Args:
+        x: Rows of this rank, shape ``(b, ...)``; only the first axis may differ between ranks.
+        counts: Rows per rank where the caller has them from :func:`row_counts`.
+
+    Returns:
+        Rows of all ranks in the order of the ranks, shape ``(B, ...)``, same dtype.
+    """
+    if world_size() == 1:
+        return x
+    counts = row_counts(x.shape[0], x.device) if counts is None else counts
+    if x.dtype == torch.bool:
+        return all_gather_with_grad(x.to(torch.uint8), counts).to(torch.bool)
+    return _AllGather.apply(x, counts)  # type: ignore[no-any-return]  # torch's apply is untyped
+
+
+def reduce_scatter_rows(x: Tensor, counts: list[int]) -> Tensor:
+    """Sum joined rows over all ranks and keep those of this rank; carries no gradient.
+
+    Args:
+        x: This rank's contribution to the rows of all ranks, shape ``(B, ...)``.
+        counts: Rows per rank, with the sum ``B``.
+
+    Returns:
+        The summed rows of this rank, shape ``(counts[rank], ...)``, same dtype.
+    """
+    if world_size() == 1:
+        return x
+    width = max(counts)
+    if min(counts) == width:
+        shares = x.contiguous()
+    else:
+        shares = torch.cat([_padded(share, width) for share in torch.split(x, counts)])
+    mine = shares.new_empty((width, *x.shape[1:]))
+    dist.reduce_scatter_tensor(mine, shares, op=dist.ReduceOp.SUM)
+    return mine[: counts[rank()]]
+
+
+def _is_joined() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+class _AllReduceSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+        total = x.detach().clone()
+        dist.all_reduce(total, op=dist.ReduceOp.SUM)
+        if not x.is_floating_point():
+            ctx.mark_non_differentiable(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: FunctionCtx, grad: Tensor) -> Tensor:
+        return grad * world_size()
+
+
+class _GatherContext(FunctionCtx):
+    counts: list[int]
+
+
+class _AllGather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: _GatherContext, x: Tensor, counts: list[int]) -> Tensor:
+        ctx.counts = counts
+        width = max(counts)
+        padded = _padded(x.detach(), width)
+        joined = padded.new_empty((len(counts) * width, *x.shape[1:]))
+        dist.all_gather_into_tensor(joined, padded)
+        if not x.is_floating_point():
+            ctx.mark_non_differentiable(joined)
+        if min(counts) == width:
+            return joined
+        blocks = torch.split(joined, width)
+        return torch.cat([block[:count] for block, count in zip(blocks, counts, strict=True)])
+
+    @staticmethod
+    def backward(ctx: _GatherContext, grad: Tensor) -> tuple[Tensor, None]:
+        return reduce_scatter_rows(grad, ctx.counts), None
+
+
+def _padded(x: Tensor, num_rows: int) -> Tensor:
+    if x.shape[0] == num_rows:
+        return x.contiguous()
+    full = x.new_zeros((num_rows, *x.shape[1:]))
+    full[: x.shape[0]] = x
+    return full
