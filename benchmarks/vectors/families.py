@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.vectors import fill, metrics, prompts, slides
+from benchmarks.vectors import (
+    fill,
+    losses_findings,
+    losses_supervised,
+    metrics,
+    prompts,
+    slides,
+    weights,
+)
 
 if TYPE_CHECKING:
     from benchmarks.vectors.comparison import FamilyCheck
 
 __all__ = ["FAMILIES"]
 
-_GROUPS = (fill, prompts, slides, metrics)
+_GROUPS = (fill, prompts, slides, metrics, losses_supervised, losses_findings, weights)
 
 FAMILIES: dict[str, FamilyCheck] = {
     family: check for group in _GROUPS for family, check in group.CHECKS.items()

@@ -1,4 +1,4 @@
-"""Families about slides: tile smoothing and ratios, top-j pooling, slide labels, bag evaluation."""
+"""Families about slides: tile smoothing and ratios, top-j pooling, bag evaluation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from benchmarks.vectors.comparison import Arrays, FamilyCheck
 from medvlp.metrics import accuracy, auroc, auroc_macro, balanced_accuracy, f1, kappa
 from medvlp.zeroshot.pooling import (
     detection_ratio,
-    label_tiles,
     pool_mean,
     pool_top_j,
     subtype_ratio,
@@ -102,20 +101,6 @@ def _bag_auroc(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) ->
     return auroc_macro(labels, probabilities, "ovo")
 
 
-def _answer_slide_labels(arrays: Arrays) -> dict[str, ArrayLike]:
-    """Answer the labels; the semi-supervised losses of this family are another matter."""
-    logits = arrays["logits"]
-    found = subtype_ratio(logits, normal=0)
-    slide_class = int(arrays["wsi_label"]) + 1
-    return {
-        "slide_label": found.label - 1,
-        "confidence": found.share,
-        "naive_label": subtype_ratio(logits, normal=0, undecided="first-class").label - 1,
-        "patch_argmax": logits.argmax(axis=1),
-        "patch_labels": label_tiles(softmax(logits), slide_class, float(arrays["threshold"])),
-    }
-
-
 CHECKS = {
     "keep_tiles": FamilyCheck(
         _answer_keep_tiles, ("features", "coords", "classifier", "patch_size")
@@ -125,5 +110,4 @@ CHECKS = {
         _answer_bags,
         ("features", "bag_sizes", "labels", "classifier", "logit_scale_exp", "topj"),
     ),
-    "pathpt_slide": FamilyCheck(_answer_slide_labels, ("logits", "wsi_label", "threshold")),
 }

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from medvlp.data.augment import augment_tile
 from medvlp.data.batch import Batch, TextTokens
+from medvlp.data.randomness import augmentation_seed
 from medvlp.data.shards import ShardReader, decode_image
 from medvlp.pixels import prepare_image
 
@@ -96,11 +97,11 @@ class PairsDataset(Dataset[PairSample]):
         image = self._image(draw.index, row)
         caption = row.captions[0]
         if self._augment is not None:
-            key = (self._seed, draw.epoch, draw.index)
+            seed = augmentation_seed(self._seed, draw.epoch, draw.index, draw.repeat)
             image = augment_tile(
-                image, self._augment, np.random.default_rng((*key, _AUGMENT_STREAM))
+                image, self._augment, np.random.default_rng((seed, _AUGMENT_STREAM))
             )
-            chooser = np.random.default_rng((*key, _CAPTION_STREAM))
+            chooser = np.random.default_rng((seed, _CAPTION_STREAM))
             caption = row.captions[int(chooser.integers(len(row.captions)))]
         return PairSample(row, image, caption)
 

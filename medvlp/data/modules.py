@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from medvlp.config.strict import StrictModel
 from medvlp.data.augment import AugmentSettings
 from medvlp.data.dataset import PairCollator, PairSample, PairsDataset
+from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
 from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.errors import UsageError
@@ -175,15 +176,18 @@ class PairsDataModule(pl.LightningDataModule):
         trainer = self.trainer
         num_ranks = trainer.world_size if trainer is not None else 1
         rank = trainer.global_rank if trainer is not None else 0
+        settings = OrderSettings(seed=self._seed, batch_size=self._batch_size)
         sampler = GlobalOrderSampler(
-            len(dataset), self._batch_size, self._seed, rank=rank, num_ranks=num_ranks
+            len(dataset),
+            settings,
+            data_hash=self.manifest.info.manifest_sha256,
+            rank=rank,
+            num_ranks=num_ranks,
         )
         concepts = sorted({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
         return DataLoader(
             dataset,
-            batch_size=self._batch_size // num_ranks,
-            sampler=sampler,
-            drop_last=True,
+            batch_sampler=sampler,
             collate_fn=PairCollator(self.tokenizer, self.max_tokens, concepts),
             num_workers=self._num_workers,
             persistent_workers=self._num_workers > 0,

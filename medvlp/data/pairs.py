@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel, load_yaml_model
+from medvlp.data.manifest import (
+    PAIRS_SCHEMA,
+    PairsTable,
+    read_pairs_table,
+    write_pairs_table,
+)
 from medvlp.data.shards import Encoding, Place, ShardWriter, encode_image
-from medvlp.errors import ConfigError, MedvlpError
+from medvlp.errors import ConfigError, DataError, MedvlpError
 from medvlp.io import content_sha256, publish_folder, write_json
 from medvlp.types import Modality
 
@@ -32,22 +37,6 @@ __all__ = ["PairRecord", "PairRow", "PairsInfo", "PairsManifest", "read_pairs", 
 
 MANIFEST_FILE = "pairs.parquet"
 INFO_FILE = "pairs.json"
-
-_SCHEMA = pa.schema(
-    [
-        ("sample_id", pa.string()),
-        ("shard", pa.string()),
-        ("offset", pa.int64()),
-        ("size", pa.int64()),
-        ("modality", pa.string()),
-        ("group_id", pa.int64()),
-        ("concept_ids", pa.list_(pa.string())),
-        ("captions", pa.list_(pa.string())),
-        ("split", pa.string()),
-        ("source", pa.string()),
-        ("licence", pa.string()),
-    ]
-)
 
 
 class PairsInfo(StrictModel):
@@ -169,7 +158,7 @@ def write_pairs(
         ValueError: If a pair has no caption, or its name is used twice or not allowed.
         FileExistsError: If the folder is taken.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
+    columns: dict[str, list[Any]] = {name: [] for name in PAIRS_SCHEMA.names}
     seen: set[str] = set()
     with publish_folder(folder) as partial:
         with closing(ShardWriter(partial, samples_per_shard)) as writer:
@@ -183,7 +172,8 @@ def write_pairs(
                 row = {**vars(record), **vars(place), "modality": modality}
                 for name, values in columns.items():
                     values.append(row[name])
-        pq.write_table(pa.table(columns, schema=_SCHEMA), partial / MANIFEST_FILE)
+        table = PairsTable(pa.table(columns, schema=PAIRS_SCHEMA))
+        write_pairs_table(partial / MANIFEST_FILE, table)
         info = PairsInfo(
             modality=modality,
             mpp=mpp,
@@ -203,18 +193,13 @@ def read_pairs(folder: Path) -> PairsManifest:
     path = folder / MANIFEST_FILE
     try:
         info = load_yaml_model(folder / INFO_FILE, PairsInfo)
-        table = pq.read_table(path)
-    except ConfigError as error:
+        pairs = read_pairs_table(path)
+    except (ConfigError, DataError) as error:
         raise _refuse(folder, error.what) from error
-    except (OSError, pa.ArrowException) as error:
-        raise _refuse(folder, f"{path} cannot be read ({error})") from error
     if content_sha256(path) != info.manifest_sha256:
         raise _refuse(folder, f"{path} is not the one that {INFO_FILE} was written with")
-    lacking = sorted(set(_SCHEMA.names) - set(table.column_names))
-    if lacking:
-        raise _refuse(folder, f"{path} has no column {lacking[0]!r}")
     splits: dict[str, list[PairRow]] = {}
-    for row in table.cast(_SCHEMA).to_pylist():
+    for row in pairs.table.to_pylist():
         splits.setdefault(row["split"], []).append(
             PairRow(
                 sample_id=row["sample_id"],

@@ -168,8 +168,8 @@ class ContrastiveModule(pl.LightningModule):
         return self.dual_encoder
 
     def _outputs(self, batch: Batch) -> DualOutput:
-        pixels = normalize_pixels(batch.image, self.mean, self.std)
-        outputs: DualOutput = self._encoder()(pixels, batch.text.ids, batch.text.mask)
+        pixels = normalize_pixels(batch.pixels, self.mean, self.std)
+        outputs: DualOutput = self._encoder()(pixels, batch.tokens.ids, batch.tokens.mask)
         return outputs
 
     def _report(self, batch: Batch) -> LossReport:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from medvlp.errors import ConfigError, nearest_name
-from medvlp.losses.contrastive import clip_loss
-from medvlp.losses.report import LossReport
+from medvlp.losses.contrastive import info_nce_loss
 from medvlp.registry import Registry
 
 if TYPE_CHECKING:
     from medvlp.data.batch import Batch
+    from medvlp.losses.report import LossReport
     from medvlp.models.dual_encoder import DualOutput
 
 __all__ = ["OBJECTIVES", "ClipObjective", "Objective", "OptionValue", "build_objective"]
@@ -51,8 +51,7 @@ class ClipObjective:
             outputs: What the model made of the batch.
             batch: The batch.
         """
-        total = clip_loss(outputs.image, outputs.text, outputs.logit_scale)
-        return LossReport(total=total, terms={"clip": total.detach()})
+        return info_nce_loss(outputs.image, outputs.text, outputs.logit_scale)
 
 
 def build_objective(name: str, options: Mapping[str, OptionValue]) -> Objective:

@@ -16,7 +16,7 @@ def build(folder, **more) -> PairsDataModule:
 def batches(module: PairsDataModule, epoch: int = 0):
     module.setup("fit")
     loader = module.train_dataloader()
-    loader.sampler.set_epoch(epoch)
+    loader.batch_sampler.set_epoch(epoch)
     return list(loader)
 
 

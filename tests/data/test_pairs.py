@@ -91,7 +91,7 @@ def damage(folder, how: str) -> None:
         ("no manifest", "pairs.parquet"),
         ("cut manifest", "cannot be read"),
         ("changed manifest", "is not the one that"),
-        ("no column", "no column 'captions'"),
+        ("no column", "column 'captions' is missing"),
         ("unknown key", "mppp is not a known key"),
         ("no info", "pairs.json"),
     ],

@@ -57,7 +57,7 @@ def test_read_case_result__refuses_a_damaged_file(
 ) -> None:
     run = RunFolder(tmp_path)
     write_result(run, **changes)
-    with pytest.raises(OutputError, match="MV1111: the result of case site/a.svs is damaged"):
+    with pytest.raises(OutputError, match=r"MV1111: the result of case site/a.svs is damaged"):
         read_case_result(run, CASE)
 
 
