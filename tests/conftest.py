@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is loaded: threads that wait without spinning keep the suite quick on shared cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 def _test_data_folder(name: str) -> Path:
     root = os.environ.get("MEDVLP_TEST_DATA")
