@@ -122,7 +122,7 @@ class ContrastiveModule(pl.LightningModule):
         self.log("train/loss", report.total.detach(), batch_size=len(batch))
         self.log("train/logit_scale", encoder.logit_scale.detach().exp(), batch_size=len(batch))
         for name, value in report.terms.items():
-            self.log(f"train/{name}", value, batch_size=len(batch))
+            self.log(f"train/{name}", value.float(), batch_size=len(batch))
         return report.total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

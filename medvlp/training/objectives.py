@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from medvlp.errors import ConfigError, nearest_name
-from medvlp.losses.contrastive import info_nce_loss
+from medvlp.losses.contrastive import Positives, info_nce_loss
+from medvlp.losses.relations import PairRelation
 from medvlp.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from medvlp.losses.report import LossReport
     from medvlp.models.dual_encoder import DualOutput
 
-__all__ = ["OBJECTIVES", "ClipObjective", "Objective", "OptionValue", "build_objective"]
+__all__ = [
+    "OBJECTIVES",
+    "ClipObjective",
+    "GroupedObjective",
+    "Objective",
+    "OptionValue",
+    "build_objective",
+]
 
 OptionValue = bool | int | float | str
 
@@ -52,6 +60,45 @@ class ClipObjective:
             batch: The batch.
         """
         return info_nce_loss(outputs.image, outputs.text, outputs.logit_scale)
+
+
+@OBJECTIVES.register("grouped")
+class GroupedObjective:
+    """InfoNCE in which all pairs of one semantic group are positives of each other.
+
+    Args:
+        positives: Where the positives stand: ``outside`` the logarithm, ``inside`` it, or
+            ``decoupled`` from each other.
+
+    Raises:
+        ConfigError: MV1002 for another word.
+    """
+
+    def __init__(self, positives: str = "outside") -> None:
+        valid = get_args(Positives)
+        if positives not in valid:
+            raise ConfigError(
+                "MV1002",
+                f"objective 'grouped': positives={positives!r} is not valid"
+                f"{nearest_name(positives, valid)}",
+                expected=f"one of {valid}",
+            )
+        self._positives = cast("Positives", positives)
+
+    def __call__(self, outputs: DualOutput, batch: Batch) -> LossReport:
+        """Return the loss; the batch's group ids and weights decide.
+
+        Args:
+            outputs: What the model made of the batch.
+            batch: The batch.
+        """
+        return info_nce_loss(
+            outputs.image,
+            outputs.text,
+            outputs.logit_scale,
+            PairRelation(group=batch.group_id, weight=batch.weight),
+            positives=self._positives,
+        )
 
 
 def build_objective(name: str, options: Mapping[str, OptionValue]) -> Objective:

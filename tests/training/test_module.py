@@ -8,6 +8,7 @@ import torch
 
 from medvlp.data.modules import InputSettings, PairsDataModule, TokenizerSettings
 from medvlp.errors import MedvlpError, ModelError, UsageError
+from medvlp.losses.report import LossReport
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
@@ -97,8 +98,14 @@ def test_on_train_batch_end__keeps_the_logit_scale_in_its_bounds(module, data):
     assert float(module.dual_encoder.logit_scale.detach().exp()) == pytest.approx(100.0, rel=1e-5)
 
 
-def test_training_step__stops_at_a_loss_that_is_no_number(module, data):
+def test_training_step__names_embeddings_that_are_no_numbers(module, data):
     module.dual_encoder.image_projection.weight.data.fill_(torch.nan)
+    with pytest.raises(MedvlpError, match="x holds NaN or Inf"):
+        module.training_step(first_batch(data), 0)
+
+
+def test_training_step__stops_at_a_loss_that_is_no_number(module, data):
+    module._objective = lambda outputs, batch: LossReport(total=torch.tensor(torch.nan))
     with pytest.raises(MedvlpError, match=r"the loss is nan at step 0") as caught:
         module.training_step(first_batch(data), 0)
     assert caught.value.code == "MV1703"

@@ -1,11 +1,14 @@
 """Objectives are chosen by name, and a wrong name or option is answered with the valid ones."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from medvlp.data.batch import Batch, TextTokens
 from medvlp.errors import ConfigError
-from medvlp.losses.contrastive import clip_loss
+from medvlp.losses.contrastive import info_nce_loss
+from medvlp.losses.relations import PairRelation
 from medvlp.losses.report import LossReport
 from medvlp.models.dual_encoder import DualOutput
 from medvlp.training.objectives import OBJECTIVES, build_objective
@@ -32,9 +35,30 @@ def test_clip__is_the_clip_loss_with_a_gradient():
     outputs = DualOutput(image=image, text=text, logit_scale=torch.tensor(9.0))
     report = build_objective("clip", {})(outputs, pairs(5))
     assert isinstance(report, LossReport)
-    torch.testing.assert_close(report.total, clip_loss(image, text, 9.0), rtol=0, atol=0)
+    logits = 9.0 * image.detach() @ text.T
+    target = torch.arange(5)
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+    torch.testing.assert_close(report.total, expected, rtol=1e-6, atol=0, check_dtype=False)
     assert report.total.requires_grad
-    assert not report.terms["clip"].requires_grad
+    assert not any(term.requires_grad for term in report.terms.values())
+
+
+def test_grouped__takes_pairs_of_one_group_as_positives():
+    generator = torch.Generator().manual_seed(0)
+    image, text = (
+        torch.nn.functional.normalize(torch.randn(4, 8, generator=generator), dim=1)
+        for _ in range(2)
+    )
+    batch = dataclasses.replace(pairs(4), group_id=torch.tensor([0, 1, 0, 2]))
+    outputs = DualOutput(image=image, text=text, logit_scale=torch.tensor(9.0))
+    relation = PairRelation(group=batch.group_id)
+    expected = info_nce_loss(image, text, torch.tensor(9.0), relation).total
+    assert build_objective("grouped", {})(outputs, batch).total == expected
+    inside = build_objective("grouped", {"positives": "inside"})(outputs, batch).total
+    assert inside != expected
+    with pytest.raises(ConfigError, match="positives='out' is not valid"):
+        build_objective("grouped", {"positives": "out"})
 
 
 def test_build_objective__names_the_nearest_objective():
