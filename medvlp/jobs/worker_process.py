@@ -10,15 +10,16 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from medvlp.errors import WorkerError
 from medvlp.jobs import child, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from types import TracebackType
     from typing import Self
@@ -27,6 +28,7 @@ __all__ = ["WorkerLimits", "WorkerProcess", "function_name"]
 
 _EXIT_S = 5.0
 _TAIL_BYTES = 8192
+_MAIN_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class WorkerProcess:
             WorkerError: MV1604 where the process does not start.
         """
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_preloaded(self._function))
+        needs_main = b"__main__" in self._request.call
+        context.set_forkserver_preload(_preloaded(self._function, needs_main=needs_main))
         self._channel, theirs = socket.socketpair()
         noise, noise_end = context.Pipe(duplex=False)
         self._noise = _Noise(noise)
@@ -103,7 +106,8 @@ class WorkerProcess:
             daemon=True,
         )
         try:
-            self._process.start()
+            with nullcontext() if needs_main else _without_main_program():
+                self._process.start()
         except (OSError, EOFError) as error:
             self._channel.close()
             raise self._not_started(str(error)) from error
@@ -259,11 +263,29 @@ class _Noise(threading.Thread):
         return self._tail.decode("utf-8", "replace")
 
 
-def _preloaded(function: Callable[..., object]) -> list[str]:
+def _preloaded(function: Callable[..., object], *, needs_main: bool) -> list[str]:
     # Modules that import cleanly, because this process has imported them; the server would end on
-    # one that does not. The main module comes first: it is needed by every process anyway.
+    # one that does not.
     wanted = [function.__module__, "numpy"]
-    return ["__main__", child.__name__, *(name for name in wanted if name in sys.modules)]
+    found = [child.__name__, *(name for name in wanted if name in sys.modules)]
+    return ["__main__", *found] if needs_main else found
+
+
+@contextmanager
+def _without_main_program() -> Iterator[None]:
+    """Start a process that does not import the main program again.
+
+    A process of multiprocessing imports the program it was started from, in case something of it
+    was pickled. Where nothing was, that is seconds lost in every worker of a program that imports
+    a deep-learning library.
+    """
+    with _MAIN_LOCK:
+        program = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = program
 
 
 def _signal_name(number: int) -> str:

@@ -2,8 +2,8 @@
 
 The process is forked from a small server that holds no model and no accelerator, which takes
 milliseconds. The function and its arguments are pickled: a function of a module, not a lambda. A
-script that calls this keeps its own work below ``if __name__ == "__main__":``, as for
-``multiprocessing``.
+script that runs a function of its own keeps its work below ``if __name__ == "__main__":``, as for
+``multiprocessing``; functions of other modules need no such guard.
 """
 
 from __future__ import annotations

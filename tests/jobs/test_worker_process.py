@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -94,9 +95,10 @@ def test_run_in_worker__explains_what_a_script_without_a_guard_lacks(tmp_path: P
     script = """
         from medvlp.errors import WorkerError
         from medvlp.jobs.workers import run_in_worker
-        from tests.jobs import worker_functions
+        def add(a, b):
+            return a + b
         try:
-            run_in_worker(worker_functions.add, 1, 2)
+            run_in_worker(add, 1, 2)
         except WorkerError as error:
             raise SystemExit(f"said: {error}")
     """
@@ -112,3 +114,32 @@ def test_run_in_worker__explains_what_a_script_without_a_guard_lacks(tmp_path: P
 def test_worker_limits__refuse_what_nothing_could_keep(limits: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be above 0"):
         WorkerLimits(**limits)
+
+
+def test_worker__does_not_import_the_program_again(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys, pathlib\n"
+        "pathlib.Path(sys.argv[1], str(os.getpid())).touch()\n"
+        "from medvlp.jobs.workers import run_in_worker\n"
+        "if __name__ == '__main__':\n"
+        "    assert run_in_worker(os.getppid) > 0\n"
+        "    assert run_in_worker(os.path.basename, 'a/b') == 'b'\n"
+        "    assert sys.modules['__main__'].__file__ == __file__\n"
+    )
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    subprocess.run([sys.executable, str(program), str(seen)], check=True, timeout=60)
+    assert len(list(seen.iterdir())) == 1
+
+
+def test_worker__imports_the_program_where_a_function_of_it_runs(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from medvlp.jobs.workers import run_in_worker\n"
+        "def double(value):\n"
+        "    return 2 * value\n"
+        "if __name__ == '__main__':\n"
+        "    assert run_in_worker(double, 21) == 42\n"
+    )
+    subprocess.run([sys.executable, str(program)], check=True, timeout=60)
