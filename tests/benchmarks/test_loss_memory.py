@@ -47,7 +47,7 @@ def test_make_relation__has_60_groups_per_1000_rows_and_ignores_5_percent():
 @pytest.mark.slow
 @pytest.mark.parametrize("method", loss_memory.METHODS)
 def test_measure__runs_every_method_in_a_fresh_process(method):
-    found = loss_memory.measure_in_a_fresh_process(method, 256)
+    found = loss_memory.measure_in_a_fresh_process(method, 256, 1)
     assert found["seconds"] > 0
     assert found["peak_mib"] >= 0
     assert found["loss"] > 0
