@@ -16,7 +16,7 @@ def mean(values: np.ndarray) -> float:
 
 
 def python_generator(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 (a published rule of drawing, no secret)
+    return random.Random(seed)
 
 
 def test_draw_keep__follows_the_formula_and_leaves_the_global_state_alone() -> None:

@@ -120,7 +120,10 @@ def _group_direction(table, group_x, group_y, ignored, variant, weight, scale, *
         rows = [log_sum_exp([-table[i][j] for j in same]) for i in own]
         least_hard = variant.startswith("lhp")
         positive = log_sum_exp([-v for v in rows]) if least_hard else -log_sum_exp(rows)
-        value = lambda i, j: (-scale if replace else -math.inf) if ignored(i, j) else table[i][j]
+
+        def value(i, j):
+            return (-scale if replace else -math.inf) if ignored(i, j) else table[i][j]
+
         if variant.endswith("-hn"):
             others = [j for j, h in enumerate(group_y) if h != g]
             negative = log_sum_exp([value(i, j) for i in own for j in others])
