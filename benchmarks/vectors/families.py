@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.vectors import (
     fill,
+    losses_contrastive,
     losses_findings,
     losses_supervised,
     metrics,
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES"]
 
-_GROUPS = (fill, prompts, slides, metrics, losses_supervised, losses_findings, weights)
+_GROUPS = (
+    fill,
+    prompts,
+    slides,
+    metrics,
+    losses_contrastive,
+    losses_supervised,
+    losses_findings,
+    weights,
+)
 
 FAMILIES: dict[str, FamilyCheck] = {
     family: check for group in _GROUPS for family, check in group.CHECKS.items()
