@@ -83,9 +83,8 @@ def cohort_task(*, mpp: float = 0.5, tile_px: int = 256) -> dict[str, Any]:
         "name": "phantom-subtyping",
         "modality": "slide",
         "scale": {"mpp": mpp, "tile_px": tile_px},
-        "head": ["subtype-ratio", "top-j"],
+        "head": "subtype-ratio",
         "normal": "normal",
-        "top_j": [10, 50],
         "classes": classes,
         "templates": list(PROMPT_TEMPLATES),
     }
