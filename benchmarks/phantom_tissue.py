@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def _count(seed: int, side_px: int) -> list[int]:
-    """Return areas: solid truth, all truth, then found of each and found at all, ours and Otsu's."""
+    """Return areas: solid truth, all truth; found of each and in all, by us and by Otsu."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "slide.tif"
         diagnosis = DIAGNOSES[seed % len(DIAGNOSES)]
