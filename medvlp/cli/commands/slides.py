@@ -191,17 +191,19 @@ def zero_shot(
 
 
 def print_predictions(rows: Sequence[PredictionRow]) -> None:
-    """Print a table of predictions to standard output."""
+    """Print a table of predictions to standard output; model and task only where they differ."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("case", "model", "task", "outcome", "score", "tiles")
+    has_several = len({(row.model, row.task) for row in rows}) > 1
+    table = Table(Column("case", overflow="fold"))
+    for name in (*(("model", "task") if has_several else ()), "outcome", "score", "tiles"):
+        table.add_column(name)
     for row in rows:
         score = "" if row.confidence is None else f"{row.confidence:.3f}"
         table.add_row(
             row.case_id,
-            row.model,
-            row.task,
+            *((row.model, row.task) if has_several else ()),
             row.prediction or row.status,
             score,
             f"{row.n_used}/{row.n_units}",
