@@ -194,6 +194,44 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def report(runs: list[dict[str, Any]], num_threads: int, path: Path | None) -> list[str]:
+    """Print the table and the ratios, write the JSON, and return the targets that are missed."""
+    rows = summarise(runs)
+    print(
+        f"{'N':>6}  {'method':24} {'median s':>9} {'least s':>9} {'cpu s':>9} {'peak MiB':>9} "
+        f"{'load':>5}"
+    )
+    for row in rows:
+        times = f"{row['seconds']:9.2f} {row['least_seconds']:9.2f} {row['cpu_seconds']:9.2f}"
+        memory = f"{row['peak_mib']:9.0f} {row['load']:5.1f}"
+        print(f"{row['rows']:6}  {row['method']:24} {times} {memory}")
+    found = ratios(rows)
+    missed = [name for name, limit in LIMITS.items() if found[name] > limit]
+    for name, ratio in found.items():
+        limit = f"target {LIMITS[name]:.2f}" if name in LIMITS else ""
+        print(f"{name:28} {ratio:6.3f}  {limit}  {'MISSED' if name in missed else ''}".rstrip())
+    print(
+        f"tiled InfoNCE at N = {rows[-1]['rows']}: 1/{1 / found['tiled peak / ClipLoss']:.0f} of "
+        f"ClipLoss's memory, at worst {found['tiled time / ClipLoss']:.2f} times its time: "
+        f"{'MISSED' if missed else 'met'}"
+    )
+    if path is not None:
+        settings = {
+            "width": WIDTH,
+            "scale": SCALE,
+            "dtype": "float32",
+            "threads": num_threads,
+            "runs": len(runs) // len(rows),
+            "groups_per_row": GROUPS_PER_ROW,
+            "ignored_share": IGNORED_SHARE,
+            "limits": LIMITS,
+        }
+        write_report(
+            path, "loss_memory", settings, {"rows": rows, "ratios": found, "missed": missed}
+        )
+    return missed
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="loss_memory", description=__doc__.splitlines()[0])
@@ -215,39 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 measure_in_a_fresh_process(method, num_rows, chosen.threads) for method in METHODS
             ]
         print(f"run {number + 1} of {chosen.runs} done", file=sys.stderr)
-    rows = summarise(runs)
-    print(
-        f"{'N':>6}  {'method':24} {'median s':>9} {'least s':>9} {'cpu s':>9} {'peak MiB':>9} "
-        f"{'load':>5}"
-    )
-    for row in rows:
-        times = f"{row['seconds']:9.2f} {row['least_seconds']:9.2f} {row['cpu_seconds']:9.2f}"
-        memory = f"{row['peak_mib']:9.0f} {row['load']:5.1f}"
-        print(f"{row['rows']:6}  {row['method']:24} {times} {memory}")
-    found = ratios(rows)
-    missed = [name for name, limit in LIMITS.items() if found[name] > limit]
-    for name, ratio in found.items():
-        limit = f"target {LIMITS[name]:.2f}" if name in LIMITS else ""
-        print(f"{name:28} {ratio:6.3f}  {limit}  {'MISSED' if name in missed else ''}".rstrip())
-    print(
-        f"tiled InfoNCE at N = {max(chosen.rows)}: 1/{1 / found['tiled peak / ClipLoss']:.0f} of "
-        f"ClipLoss's memory, at worst {found['tiled time / ClipLoss']:.2f} times its time: "
-        f"{'MISSED' if missed else 'met'}"
-    )
-    if chosen.json is not None:
-        settings = {
-            "width": WIDTH,
-            "scale": SCALE,
-            "dtype": "float32",
-            "threads": chosen.threads,
-            "runs": chosen.runs,
-            "groups_per_row": GROUPS_PER_ROW,
-            "ignored_share": IGNORED_SHARE,
-            "limits": LIMITS,
-        }
-        write_report(
-            chosen.json, "loss_memory", settings, {"rows": rows, "ratios": found, "missed": missed}
-        )
+    missed = report(runs, chosen.threads, chosen.json)
     return 1 if chosen.check and missed else 0
 
 
