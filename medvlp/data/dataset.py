@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medvlp.data.augment import AugmentSettings
+    from medvlp.data.ignore import ConceptRelation
     from medvlp.data.pairs import PairRow, PairsManifest
     from medvlp.data.sampler import Draw
     from medvlp.text.tokenizer import CaptionTokenizer
@@ -123,11 +124,18 @@ class PairCollator:
         tokenizer: Turns captions into tokens.
         max_tokens: Largest number of tokens of a caption.
         concepts: All concepts of the data; a concept's place in it becomes its number.
+        relation: Which of these concepts are related, in the same numbers; then every batch brings
+            the table of its related concepts, built here, in the loader.
     """
 
     def __init__(
-        self, tokenizer: CaptionTokenizer, max_tokens: int, concepts: Sequence[str]
+        self,
+        tokenizer: CaptionTokenizer,
+        max_tokens: int,
+        concepts: Sequence[str],
+        relation: ConceptRelation | None = None,
     ) -> None:
+        self._relation = relation
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._concept_index = {concept: index for index, concept in enumerate(concepts)}
@@ -140,11 +148,16 @@ class PairCollator:
         """
         tokens = self._tokenizer.encode([s.caption for s in samples], self._max_tokens)
         concepts = [self._concept_index.get(next(iter(s.row.concept_ids), ""), -1) for s in samples]
+        concept_id, related = torch.tensor(concepts), None
+        if self._relation is not None:
+            table = self._relation.table(np.array(concepts, np.int64))
+            concept_id, related = torch.from_numpy(table.index), torch.from_numpy(table.related)
         return Batch(
             image=torch.from_numpy(np.stack([sample.image for sample in samples])),
             text=TextTokens(ids=torch.from_numpy(tokens.ids), mask=torch.from_numpy(tokens.mask)),
             group_id=torch.tensor([sample.row.group_id for sample in samples]),
-            concept_id=torch.tensor(concepts),
+            concept_id=concept_id,
+            related=related,
             sample_id=tuple(sample.row.sample_id for sample in samples),
             weight=torch.ones(len(samples)),
         )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from medvlp.errors import ConfigError, nearest_name
 from medvlp.losses.contrastive import Positives, info_nce_loss
-from medvlp.losses.relations import PairRelation
 from medvlp.registry import Registry
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ class ClipObjective:
 class GroupedObjective:
     """InfoNCE in which all pairs of one semantic group are positives of each other.
 
+    Pairs of related concepts are ignored where the batch brings the table of them.
+
     Args:
         positives: Where the positives stand: ``outside`` the logarithm, ``inside`` it, or
             ``decoupled`` from each other.
@@ -96,7 +97,7 @@ class GroupedObjective:
             outputs.image,
             outputs.text,
             outputs.logit_scale,
-            PairRelation(group=batch.group_id, weight=batch.weight),
+            batch.relation(),
             positives=self._positives,
         )
 

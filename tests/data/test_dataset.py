@@ -6,9 +6,11 @@ import torch
 
 from medvlp.data.augment import AugmentSettings
 from medvlp.data.dataset import PairCollator, PairsDataset
+from medvlp.data.ignore import ConceptRelation
 from medvlp.data.pairs import read_pairs
 from medvlp.data.sampler import Draw
 from medvlp.errors import MedvlpError
+from medvlp.losses.relations import unpack_related
 from medvlp.pixels import prepare_image
 from medvlp.text.tokenizer import train_tokenizer
 from medvlp.types import ImagePreprocessing
@@ -71,6 +73,23 @@ def test_collator__makes_a_batch_of_what_the_manifest_says(pairs_folder, records
     expected = tokenizer.encode([r.captions[0] for r in records[:4]], 16)
     np.testing.assert_array_equal(batch.text.ids.numpy(), expected.ids)
     np.testing.assert_array_equal(batch.text.mask.numpy(), expected.mask)
+
+
+def test_collator__builds_the_table_of_related_concepts(pairs_folder, records):
+    dataset = build(pairs_folder)
+    tokenizer = train_tokenizer([c for r in records for c in r.captions], 100)
+    samples = [dataset[Draw(0, index)] for index in (0, 1, 2, 3)]
+    concepts = ["DOID:4450", "DOID:4451"]
+    parents = ConceptRelation.from_parents(np.array([0, 0, 1]), np.array([0]))
+    batch = PairCollator(tokenizer, 16, concepts, parents)(samples)
+    rows = torch.arange(2)
+    table = unpack_related(batch.related, rows)[:, :2]
+    assert batch.concept_id.tolist() == [0, 1, -1, 0]
+    assert table.tolist() == [[True, True], [True, True]]
+    strangers = ConceptRelation.from_pairs(2, np.array([], np.int64), np.array([], np.int64))
+    apart = PairCollator(tokenizer, 16, concepts, strangers)(samples)
+    assert unpack_related(apart.related, rows)[:, :2].tolist() == [[True, False], [False, True]]
+    assert apart.relation().related is apart.related
 
 
 def test_dataset__refuses_a_split_that_is_not_there(pairs_folder):
