@@ -34,11 +34,14 @@ class DualOutput:
         image: Image embeddings, L2-normalised, shape ``(B, D)``, float32.
         text: Text embeddings, L2-normalised, shape ``(B, D)``, float32.
         logit_scale: Multiplier of cosines after exp, scalar, float32.
+        knowledge: The texts by a frozen knowledge encoder, for objectives that ask for them;
+            L2-normalised, shape ``(B, D)``, float32.
     """
 
     image: torch.Tensor
     text: torch.Tensor
     logit_scale: torch.Tensor
+    knowledge: torch.Tensor | None = None
 
 
 class DualEncoder(nn.Module):
@@ -139,7 +142,7 @@ class _TextTower(nn.Module):
             num_hidden_layers=settings.layers,
             num_attention_heads=settings.heads,
             intermediate_size=settings.feedforward,
-            max_position_embeddings=settings.max_tokens,
+            max_position_embeddings=settings.positions or settings.max_tokens,
             hidden_dropout_prob=settings.dropout,
             attention_probs_dropout_prob=settings.dropout,
             pad_token_id=0,
