@@ -14,6 +14,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from safetensors import SafetensorError
 
 from medvlp.errors import ModelError, nearest_name
+from medvlp.models.open_clip_build import EncoderSide
 from medvlp.models.preprocessing import from_open_clip
 from medvlp.models.text_encoder import TextEncoder
 from medvlp.models.timm_towers import with_local_seed
@@ -21,7 +22,7 @@ from medvlp.models.vision import ImageEncoder
 from medvlp.models.weights import check_finite, refuse_pickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     Model: TypeAlias = open_clip.CLIP | open_clip.CustomTextCLIP | open_clip.CoCa
 
@@ -36,18 +37,6 @@ _LOAD_ERRORS = (
     SafetensorError,
     pickle.UnpicklingError,
 )
-
-
-class _Side(torch.nn.Module):
-    """One side of a dual encoder: ``encode_image`` or ``encode_text`` as the forward pass."""
-
-    def __init__(self, model: Model, encode: Callable[..., torch.Tensor]) -> None:
-        super().__init__()
-        self.model = model
-        self._encode = encode
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self._encode(inputs)
 
 
 class OpenClipModel:
@@ -76,7 +65,7 @@ class OpenClipModel:
         visual: Any = self._model.visual
         return ImageEncoder(
             name=self.name,
-            tower=_Side(self._model, self._model.encode_image),
+            tower=EncoderSide(self._model, self._model.encode_image),
             weights=visual.state_dict(),
             preprocessing=from_open_clip(visual.preprocess_cfg, self.name),
             is_projected=True,
@@ -104,7 +93,7 @@ class OpenClipModel:
         def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, ...]:
             return (tokenizer(list(texts)),)
 
-        tower = _Side(self._model, self._model.encode_text)
+        tower = EncoderSide(self._model, self._model.encode_text)
         return TextEncoder(name=self.name, tower=tower, tokenize=tokenize, device=device)
 
 
