@@ -36,7 +36,9 @@ __all__ = ["prediction_columns", "read_predictions", "write_case_rows", "write_r
 _FORMULA = re.compile(r"'*[=+\-@\t]")
 _PROTECTED = re.compile(r"'+[=+\-@\t]")
 _COUNTS = ("n_units", "n_used", "n_failed")
-_NUMBERS = ("confidence", "interval_low", "interval_high")
+_NUMBERS = ("confidence", "interval_low", "interval_high", "node_confidence")
+_SHARES = ("confidence", "node_confidence")
+_LISTS = ("node_path", "prediction_set")
 
 
 def prediction_columns(rows: Iterable[PredictionRow]) -> list[str]:
@@ -168,8 +170,8 @@ def _prediction_cells(row: PredictionRow) -> dict[str, object]:
         elif item.name in _COUNTS:
             cells[item.name] = int(value)
         elif item.name in _NUMBERS:
-            cells[item.name] = _share(value) if item.name == "confidence" else float(value)
-        elif item.name == "prediction_set":
+            cells[item.name] = _share(value) if item.name in _SHARES else float(value)
+        elif item.name in _LISTS:
             cells[item.name] = json.dumps(list(value), ensure_ascii=False)
         else:
             cells[item.name] = _text(value)
@@ -188,9 +190,11 @@ def _prediction_row(cells: dict[str, str]) -> PredictionRow:
         return {name.removeprefix(prefix): float(cell) for name, cell in found.items()}
 
     def number(name: str) -> float | None:
-        return float(cells[name]) if cells[name] else None
+        return float(cells[name]) if cells.get(name) else None
 
-    classes = cells["prediction_set"]
+    def names(name: str) -> tuple[str, ...] | None:
+        return tuple(json.loads(cells[name])) if cells.get(name) else None
+
     return PredictionRow(
         case_id=cells["case_id"],
         model=cells["model"],
@@ -207,7 +211,9 @@ def _prediction_row(cells: dict[str, str]) -> PredictionRow:
         interval_low=number("interval_low"),
         interval_high=number("interval_high"),
         node=cells["node"] or None,
-        prediction_set=tuple(json.loads(classes)) if classes else None,
+        node_path=names("node_path"),
+        node_confidence=number("node_confidence"),
+        prediction_set=names("prediction_set"),
     )
 
 

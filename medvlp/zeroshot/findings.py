@@ -66,20 +66,22 @@ def _judge_ratio(tiles: TileScores, task: Task, head: str) -> Finding:
     others = [name for name in tiles.class_names if name != positive]
     negative = task.normal if task.normal is not None else others[0]
     ratio = detection_ratio(
-        tiles.probabilities[:, tiles.class_names.index(positive)], task.threshold
+        tiles.probabilities[:, tiles.class_names.index(positive)], task.tile_threshold
     )
     return Finding(
         prediction=positive if ratio > task.min_ratio else negative,
         probabilities={positive: ratio, negative: 1 - ratio},
         scores={head: ratio},
         rule=f"{positive} if more than {task.min_ratio:g} of the tiles have a probability above "
-        f"{task.threshold:g}",
+        f"{task.tile_threshold:g}",
     )
 
 
 def _judge_subtype(tiles: TileScores, task: Task, head: str) -> Finding:
     names = tiles.class_names
-    found = subtype_ratio(tiles.probabilities, names.index(str(task.normal)))
+    found = subtype_ratio(
+        tiles.probabilities, names.index(str(task.normal)), undecided=task.undecided
+    )
     shares = dict(zip(names, found.counted_shares.tolist(), strict=True))
     shares.pop(str(task.normal))
     return Finding(
