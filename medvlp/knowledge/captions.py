@@ -24,7 +24,7 @@ from medvlp.knowledge.terms import Scope
 from medvlp.text.prompts import fill_template
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import numpy as np
 
@@ -228,7 +228,7 @@ class CaptionAugmenter:
             templates=settings.templates,
         )
 
-    def check(self, concept_ids: Sequence[str]) -> None:
+    def check(self, concept_ids: Iterable[str]) -> None:
         """Look up every concept that captions will be asked for.
 
         Raises:

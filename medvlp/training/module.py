@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
@@ -14,6 +17,8 @@ from medvlp.errors import MedvlpError, UsageError
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
+from medvlp.models.text_tower import TextTowerMeta, load_text_tower, take_text_tower
+from medvlp.training.freezing import FreezeSettings, freeze_towers
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import (
     OptimizerSettings,
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ContrastiveModule"]
 
 _SCHEDULE = ScheduleSettings()
+_FREEZE = FreezeSettings()
 _STEPS_BETWEEN_CHECKS = 20
 
 
@@ -40,6 +46,8 @@ class ContrastiveModule(pl.LightningModule):
         schedule: How the learning rate runs.
         objective: Name of what a step descends.
         objective_options: Arguments of the objective.
+        freeze: Which towers rest in the first epochs.
+        text_from: Folder of a text tower that knowledge training wrote, to begin with.
         seed: Fixes the random first weights.
     """
 
@@ -54,6 +62,8 @@ class ContrastiveModule(pl.LightningModule):
         schedule: ScheduleSettings = _SCHEDULE,
         objective: str = "clip",
         objective_options: dict[str, OptionValue] | None = None,
+        freeze: FreezeSettings = _FREEZE,
+        text_from: Path | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -63,10 +73,19 @@ class ContrastiveModule(pl.LightningModule):
         self._schedule = schedule
         self._objective = build_objective(objective, objective_options or {})
         self._objective_name = objective
+        self._freeze = freeze
+        self._text_from = text_from
+        self.knowledge: torch.nn.Module | None = None
+        self.text_origin: TextTowerMeta | None = None
         self._seed = seed
 
     def configure_model(self) -> None:
-        """Build the dual encoder for the data's tokenizer."""
+        """Build the dual encoder for the data's tokenizer.
+
+        Raises:
+            UsageError: If captions may be longer than the text tower takes (MV1002).
+            ModelError: If the text tower to begin with cannot be used (MV14xx, MV2043).
+        """
         if self.dual_encoder is not None:
             return
         data = self.pairs
@@ -77,6 +96,12 @@ class ContrastiveModule(pl.LightningModule):
                 expected=f"at most model.encoder.text.max_tokens={self._settings.text.max_tokens}",
             )
         built = DualEncoder(self._settings, data.tokenizer.vocab_size, seed=self._seed)
+        if self._text_from is not None:
+            source = load_text_tower(self._text_from)
+            take_text_tower(built, source, data.tokenizer, str(self._text_from))
+            self.text_origin = source.meta
+        if getattr(self._objective, "needs_knowledge", False):
+            self.knowledge = copy.deepcopy(built.text_side()).requires_grad_(False)
         self.dual_encoder = built.to(memory_format=torch.channels_last)
         preprocessing = data.preprocessing
         self.register_buffer("mean", torch.tensor(preprocessing.mean), persistent=False)
@@ -104,6 +129,12 @@ class ContrastiveModule(pl.LightningModule):
                 "processes: each would compare its own pairs only",
                 expected="trainer.devices=1 and trainer.num_nodes=1",
             )
+
+    def on_train_epoch_start(self) -> None:
+        """Put towers to rest or wake them up."""
+        freeze_towers(self._encoder(), self._freeze, self.current_epoch)
+        if self.knowledge is not None:
+            self.knowledge.eval()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.
@@ -151,15 +182,30 @@ class ContrastiveModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule over all steps of the run."""
-        optimizer = build_optimizer(self._encoder(), self._optimizer_settings)
+        objective = self._objective
+        named = objective.named_parameters() if isinstance(objective, torch.nn.Module) else ()
+        optimizer = build_optimizer(
+            self._encoder(),
+            self._optimizer_settings,
+            further=[(f"objective.{name}", parameter) for name, parameter in named],
+        )
         total_steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = self._steps_per_epoch(total_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, total_steps, self._schedule)
+            optimizer,
+            lambda step: learning_rate_factor(
+                step, total_steps, self._schedule, steps_per_epoch=steps_per_epoch
+            ),
         )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def _steps_per_epoch(self, total_steps: int) -> int:
+        if self._schedule.warmup_epochs is None:
+            return total_steps
+        return -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches)
 
     def _encoder(self) -> DualEncoder:
         if self.dual_encoder is None:
@@ -170,7 +216,11 @@ class ContrastiveModule(pl.LightningModule):
     def _outputs(self, batch: Batch) -> DualOutput:
         pixels = normalize_pixels(batch.pixels, self.mean, self.std)
         outputs: DualOutput = self._encoder()(pixels, batch.tokens.ids, batch.tokens.mask)
-        return outputs
+        if self.knowledge is None:
+            return outputs
+        with torch.no_grad():
+            seen = self.knowledge(batch.tokens.ids, batch.tokens.mask).float()
+        return replace(outputs, knowledge=torch.nn.functional.normalize(seen, dim=-1))
 
     def _report(self, batch: Batch) -> LossReport:
         return self._objective(self._outputs(batch), batch)
