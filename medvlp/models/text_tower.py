@@ -39,6 +39,7 @@ __all__ = [
     "build_projection",
     "load_text_tower",
     "save_text_tower",
+    "take_knowledge_text",
     "take_text_tower",
 ]
 
@@ -285,15 +286,41 @@ def take_text_tower(
     Raises:
         ModelError: If the towers differ (MV1409) or the tokenizers do (MV2043).
     """
-    ours, theirs = (
-        s.model_dump(exclude={"dropout"}) for s in (model.settings.text, source.meta.settings)
+    _check_same(model.settings.text, source, tokenizer, where)
+    parts = nn.ModuleDict(
+        {"text_tower": model.text_tower, "text_projection": model.text_projection}
     )
+    load_weights_into(parts, source.model.state_dict(), where)
+
+
+def take_knowledge_text(
+    model: KnowledgeText, source: LoadedText, tokenizer: CaptionTokenizer, where: str
+) -> None:
+    """Give a text tower the weights of another; as :func:`take_text_tower`.
+
+    Args:
+        model: The text tower.
+        source: The other.
+        tokenizer: The tokenizer of the texts to come.
+        where: Where the other comes from, for messages.
+
+    Raises:
+        ModelError: If the towers differ (MV1409) or the tokenizers do (MV2043).
+    """
+    _check_same(model.settings, source, tokenizer, where)
+    load_weights_into(model, source.model.state_dict(), where)
+
+
+def _check_same(
+    wanted: TextTowerSettings, source: LoadedText, tokenizer: CaptionTokenizer, where: str
+) -> None:
+    ours, theirs = (s.model_dump(exclude={"dropout"}) for s in (wanted, source.meta.settings))
     differing = [f"{k} {theirs[k]!r} there, {v!r} here" for k, v in ours.items() if theirs[k] != v]
     if differing:
         raise ModelError(
             "MV1409",
             f"the text tower of {where} is another: {'; '.join(differing)}",
-            expected="model.encoder.text as that tower was trained",
+            expected="a text tower with the settings that this one was trained with",
         )
     if source.tokenizer.vocabulary != tokenizer.vocabulary:
         raise ModelError(
@@ -301,10 +328,6 @@ def take_text_tower(
             f"the text tower of {where} was trained with another tokenizer than data.tokenizer",
             expected=f"data.tokenizer.file: {where}/{TOKENIZER_FILE}",
         )
-    parts = nn.ModuleDict(
-        {"text_tower": model.text_tower, "text_projection": model.text_projection}
-    )
-    load_weights_into(parts, source.model.state_dict(), where)
 
 
 def _read_meta(folder: Path) -> TextTowerMeta:
