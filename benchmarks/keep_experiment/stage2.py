@@ -25,14 +25,14 @@ from medvlp.training.optimization import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from benchmarks.keep_experiment.settings import ArmSettings
     from benchmarks.keep_experiment.tiles import TileSet
     from benchmarks.keep_experiment.words import Words
     from medvlp.models.dual_encoder import DualEncoder
 
-__all__ = ["MEAN", "STD", "PairBatches", "train_pairs"]
+__all__ = ["MEAN", "STD", "PairBatches", "descend", "train_pairs"]
 
 MEAN, STD = torch.full((3,), 0.5), torch.full((3,), 0.25)
 _TILE_STREAM, _CAPTION_STREAM = 1, 2
@@ -156,29 +156,63 @@ def train_pairs(
     Returns:
         Loss of every 20th step.
     """
-    recipe = words.recipe
+    knowledge = words.recipe.knowledge
+    replay: Callable[[], torch.Tensor] | None = None
+    if arm.knows and knowledge.replay_weight > 0 and knowledge.text_rate > 0:
+        replayed = iter(KnowledgeBatches(words, seed, knowledge.replay_concepts))
+
+        def replay() -> torch.Tensor:
+            loss = knowledge_loss(model, next(replayed), knowledge.temperature)
+            return knowledge.replay_weight * loss
+
+    return descend(
+        model,
+        PairBatches(sets, words, arm, seed),
+        arm,
+        _optimizer_settings(model, words, arm),
+        words.recipe.steps,
+        beside=replay,
+    )
+
+
+def descend(
+    model: DualEncoder,
+    batches: Iterable[Batch],
+    arm: ArmSettings,
+    settings: OptimizerSettings,
+    steps: int,
+    *,
+    beside: Callable[[], torch.Tensor] | None = None,
+) -> list[float]:
+    """Train on batches of pairs.
+
+    Args:
+        model: The dual encoder, changed in place.
+        batches: At least as many as there are steps.
+        arm: Which objective.
+        settings: How weights are changed.
+        steps: Number of steps.
+        beside: A loss that is added to that of every batch.
+
+    Returns:
+        Loss of every 20th step.
+    """
     objective = build_objective(arm.objective, arm.options)
     further = list(objective.named_parameters()) if isinstance(objective, torch.nn.Module) else []
-    optimizer = build_optimizer(model, _optimizer_settings(model, words, arm), further=further)
+    optimizer = build_optimizer(model, settings, further=further)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
-        lambda step: learning_rate_factor(
-            min(step, recipe.steps - 1), recipe.steps, ScheduleSettings()
-        ),
+        lambda step: learning_rate_factor(min(step, steps - 1), steps, ScheduleSettings()),
     )
-    knowledge = recipe.knowledge
-    replays = arm.knows and knowledge.replay_weight > 0 and knowledge.text_rate > 0
-    replay = iter(KnowledgeBatches(words, seed, knowledge.replay_concepts))
     model.train()
     losses = []
-    for step, batch in zip(range(recipe.steps), PairBatches(sets, words, arm, seed), strict=False):
+    for step, batch in zip(range(steps), batches, strict=False):
         optimizer.zero_grad(set_to_none=True)
         pixels = normalize_pixels(batch.pixels, MEAN, STD)
         outputs = model(pixels, batch.tokens.ids, batch.tokens.mask)
         loss = objective(outputs, batch).total
-        if replays:
-            replayed = knowledge_loss(model, next(replay), knowledge.temperature)
-            loss = loss + knowledge.replay_weight * replayed
+        if beside is not None:
+            loss = loss + beside()
         torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
