@@ -13,7 +13,7 @@ our own.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -72,14 +72,14 @@ class Assertions:
     def status(self, start: int, end: int) -> Status:
         """Return what the text says about the characters ``start`` to ``end``.
 
-        Cues that lie inside the span belong to its own name (``anaemia without iron deficiency``)
-        and do not count.
+        A scope that covers a part of the span covers it all. Cues that lie inside the span belong
+        to its own name (``anaemia without iron deficiency``) and do not count.
         """
         found: Status = "present"
         low = bisect_left(self._starts, start - self._longest)
-        for scope in self._scopes[low : bisect_right(self._starts, start)]:
-            is_inside = scope.cue_start < end and scope.cue_end > start
-            if scope.end < end or is_inside:
+        for scope in self._scopes[low : bisect_left(self._starts, end)]:
+            is_own_word = scope.cue_start < end and scope.cue_end > start
+            if scope.end <= start or is_own_word:
                 continue
             if scope.status == "absent":
                 return "absent"
@@ -219,7 +219,7 @@ def _forward_end(tokens: list[str], cue: _Cue, last: int) -> int:
 
 def _stops_forward(tokens: list[str], place: int, cue: _Cue) -> bool:
     word = tokens[place]
-    if word in cues.STOPPERS or word in cues.FORWARD_STOPPERS:
+    if _is_stopper(tokens, place) or word in cues.FORWARD_STOPPERS:
         return True
     if word in {"(", ")"}:
         return word == ")" and "(" not in tokens[cue.last : place]
@@ -228,6 +228,13 @@ def _stops_forward(tokens: list[str], place: int, cue: _Cue) -> bool:
     is_other_than = word == "other" and tokens[place + 1 : place + 2] == ["than"]
     is_shown = cue.status == "uncertain" and word in cues.SHOWING
     return is_other_than or is_shown or word in cues.PATIENT_WORDS
+
+
+def _is_stopper(tokens: list[str], place: int) -> bool:
+    word = tokens[place]
+    if word in cues.STOPPERS_BEFORE_TO:
+        return tokens[place + 1 : place + 2] == ["to"]
+    return word in cues.STOPPERS
 
 
 def _starts_clause(tokens: list[str], place: int, cue: _Cue) -> bool:
@@ -242,7 +249,7 @@ def _starts_clause(tokens: list[str], place: int, cue: _Cue) -> bool:
     following = tokens[place + 1] if place + 1 < len(tokens) else ""
     beyond = tokens[place + 2] if place + 2 < len(tokens) else ""
     # "No A, B and C were seen": the verb belongs to the list that is denied.
-    return not (word in {*cues.BE, "has", "have"} and {following, beyond} & set(cues.PERCEIVED))
+    return not (word in {*cues.BE, "has", "have"} and {following, beyond} & _participles())
 
 
 def _backward_start(tokens: list[str], cue: _Cue, first: int) -> int:
@@ -250,7 +257,7 @@ def _backward_start(tokens: list[str], cue: _Cue, first: int) -> int:
     cut = None
     for place in range(cue.first - 1, first - 1, -1):
         word = tokens[place]
-        if word in cues.STOPPERS or (word == "(" and ")" not in tokens[place : cue.first]):
+        if _is_stopper(tokens, place) or (word == "(" and ")" not in tokens[place : cue.first]):
             return place + 1
         if word == ",":
             cut = place
@@ -259,6 +266,11 @@ def _backward_start(tokens: list[str], cue: _Cue, first: int) -> int:
         elif word in cues.FINITE_VERBS and place < cue.first - 1:
             return place + 1 if cut is None else cut + 1
     return first
+
+
+@cache
+def _participles() -> frozenset[str]:
+    return cues.DECIDED.union(cues.PERCEIVED)
 
 
 @cache

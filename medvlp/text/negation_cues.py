@@ -13,6 +13,7 @@ __all__ = [
     "ABSENT_WORD_BEFORE",
     "AFTER_LAST",
     "BE",
+    "DECIDED",
     "FINITE_VERBS",
     "FORWARD_STOPPERS",
     "HEDGES",
@@ -21,6 +22,7 @@ __all__ = [
     "PSEUDO",
     "SHOWING",
     "STOPPERS",
+    "STOPPERS_BEFORE_TO",
     "UNCERTAIN_AFTER",
     "UNCERTAIN_BEFORE",
 ]
@@ -32,6 +34,9 @@ PERCEIVED = tuple(
     recognized recognised visible evident present apparent shown suspected documented discernible
     reported encountered revealed diagnosed established""".split()
 )
+
+# Further participles that close a list which is denied as a whole.
+DECIDED = frozenset({"confirmed", "excluded", "ruled", "proven", "considered", "described"})
 
 # What stands before a finding and denies it.
 ABSENT_BEFORE = """
@@ -126,17 +131,19 @@ hr negative; her2 negative; rh negative; negative pressure; negative contrast; n
 # A scope ends at these words.
 STOPPERS = frozenset(
     """but however although though except yet whereas while nevertheless nonetheless despite
-    besides because since secondary causing caused causes therefore thus hence then
-    where when until unless apart aside otherwise still contrary attributable
-    due owing resulting consequently""".split()
+    besides because since causing caused causes therefore thus hence then
+    where when until unless apart aside otherwise still contrary resulting consequently""".split()
 )
+
+# A scope ends at these words before "to".
+STOPPERS_BEFORE_TO = frozenset({"secondary", "due", "owing", "attributable"})
 
 # A scope that runs forward ends at these too.
 FORWARD_STOPPERS = frozenset({"which", "who", "whose", "after", "following", "before", "prior"})
 
 # What follows speaks of the patient's background, where these are not the first word of a scope.
 PATIENT_WORDS = frozenset(
-    """patient patients woman man women men male female boy girl child infant neonate case
+    """patient patients woman man women men boy girl child infant neonate case
     individual individuals subject""".split()
 )
 
