@@ -173,27 +173,34 @@ def find_definitions(text: str) -> tuple[Definition, ...]:
         The first rule follows the idea of Schwartz and Hearst 2003, "A simple algorithm for
         identifying abbreviation definitions in biomedical text".
     """
-    found = []
-    for match in _IN_BRACKETS.finditer(text):
-        inside, start = match.group(1).strip(), match.start(1)
-        head = re.split(r"[;,=:]", inside)[0].strip()
-        if _is_short(head):
-            long_start = _long_start(text, match.start(), head)
-            if long_start is not None:
-                long_end = match.start() - text[match.start() - 1].isspace()
-                found.append(Definition(head, start, long_start, long_end))
-                continue
-        before = text[max(match.start() - 12, 0) : match.start()].split()
-        if before and _is_short(before[-1]):
-            long_end = _initials_end(text, start, match.end(1), before[-1])
-            if long_end is not None:
-                place = text.rindex(before[-1], 0, match.start())
-                found.append(Definition(before[-1], place, start, long_end))
-    for match in _LEGEND.finditer(text):
-        long_end = _initials_end(text, match.end(), min(match.end() + 80, len(text)), match[1])
-        if long_end is not None:
-            found.append(Definition(match[1], match.start(1), match.end(), long_end))
+    brackets = (_of_bracket(text, match) for match in _IN_BRACKETS.finditer(text))
+    legends = (_of_legend(text, match) for match in _LEGEND.finditer(text))
+    found = [item for item in (*brackets, *legends) if item is not None]
     return tuple(sorted(found, key=lambda item: item.short_start))
+
+
+def _of_bracket(text: str, match: re.Match[str]) -> Definition | None:
+    """Read ``long form (SHORT)`` or ``SHORT (long form)``."""
+    opening = match.start()
+    head = re.split(r"[;,=:]", match[1])[0].strip()
+    if _is_short(head):
+        start = _long_start(text, opening, head)
+        if start is not None:
+            end = opening - text[opening - 1].isspace()
+            return Definition(head, match.start(1), start, end)
+    before = text[max(opening - 12, 0) : opening].split()
+    if before and _is_short(before[-1]):
+        end_of_words = _initials_end(text, match.start(1), match.end(1), before[-1])
+        if end_of_words is not None:
+            place = text.rindex(before[-1], 0, opening)
+            return Definition(before[-1], place, match.start(1), end_of_words)
+    return None
+
+
+def _of_legend(text: str, match: re.Match[str]) -> Definition | None:
+    """Read ``SHORT: long form`` or ``SHORT, long form``."""
+    end = _initials_end(text, match.end(), min(match.end() + 80, len(text)), match[1])
+    return None if end is None else Definition(match[1], match.start(1), match.end(), end)
 
 
 def _is_short(text: str) -> bool:
