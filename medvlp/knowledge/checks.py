@@ -10,23 +10,23 @@ import numpy as np
 from medvlp.errors import KnowledgeError, nearest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
-__all__ = ["check_acyclic", "check_ids", "levels_below_roots", "parent_indices"]
+__all__ = ["check_acyclic", "check_ids", "dangling_error", "levels_below_roots", "parent_indices"]
 
 _SHOWN = 5
 
 
-def check_ids(ids: Sequence[str], *, where: str = "the graph") -> None:
+def check_ids(ids: Sequence[str], places: Callable[[int], str] | None = None) -> None:
     """Refuse ids that several terms have.
 
     Args:
         ids: The ids of all terms.
-        where: Name of the file or graph, for the message.
+        places: Tells where a term stands in its file, from its place in ``ids``.
 
     Raises:
         KnowledgeError: MV2004 with the ids.
@@ -34,9 +34,12 @@ def check_ids(ids: Sequence[str], *, where: str = "the graph") -> None:
     if len(set(ids)) == len(ids):
         return
     twice = [name for name, count in Counter(ids).items() if count > 1]
+    where = "the graph"
+    if places is not None:
+        where = " and ".join(places(row) for row, name in enumerate(ids) if name == twice[0])
     raise KnowledgeError(
         "MV2004",
-        f"{where} holds {_listed(twice)} more than once",
+        f"{where}: {_listed(twice)} more than once",
         expected="each id once",
         hint="remove or rename the repeated terms",
     )
@@ -46,8 +49,6 @@ def parent_indices(
     ids: Sequence[str],
     parents: Sequence[Sequence[str]],
     alternatives: Mapping[str, int],
-    *,
-    where: str = "the graph",
 ) -> tuple[Ints, Ints]:
     """Turn the parents of each term into places in the list of ids.
 
@@ -55,7 +56,6 @@ def parent_indices(
         ids: The ids of all T terms.
         parents: The parents of each term.
         alternatives: Other ids and the places of the terms that they mean.
-        where: Name of the file or graph, for the message.
 
     Returns:
         Where each term's parents begin, shape ``(T + 1,)``, and the parents, both int64.
@@ -74,18 +74,40 @@ def parent_indices(
             for parent in row
             if parent not in place
         ]
-        child, parent = missing[0]
-        raise KnowledgeError(
-            "MV2005",
-            f"{where}: {child} has the parent {parent!r}, which does not exist"
-            f"{nearest_name(parent, place)}; {len(missing)} such parents in all",
-            expected="parents that are terms of the same build",
-            hint="add the source that holds them, or build with --drop-dangling",
-        ) from None
+        raise dangling_error(*missing[0], len(missing), ids) from None
     return starts, np.array(found, dtype=np.int64)
 
 
-def check_acyclic(ids: Sequence[str], indptr: Ints, indices: Ints, levels: Ints) -> None:
+def dangling_error(
+    child: str, parent: str, count: int, ids: Iterable[str], *, where: str = ""
+) -> KnowledgeError:
+    """Return the error of a parent that does not exist.
+
+    Args:
+        child: Id of the term.
+        parent: Id of its parent.
+        count: How many such parents there are.
+        ids: All ids that exist.
+        where: Where the term stands.
+    """
+    before = f"{where}: " if where else ""
+    others = f"; {count} such parents in all" if count > 1 else ""
+    return KnowledgeError(
+        "MV2005",
+        f"{before}{child} has the parent {parent!r}, which does not exist"
+        f"{nearest_name(parent, ids)}{others}",
+        expected="parents that are terms of the same build",
+        hint="add the source that holds them, or build with --drop-dangling",
+    )
+
+
+def check_acyclic(
+    ids: Sequence[str],
+    indptr: Ints,
+    indices: Ints,
+    levels: Ints,
+    places: Callable[[int], str] | None = None,
+) -> None:
     """Refuse a graph in which a term is its own ancestor, and name one circle.
 
     Args:
@@ -93,6 +115,7 @@ def check_acyclic(ids: Sequence[str], indptr: Ints, indices: Ints, levels: Ints)
         indptr: Where each term's parents begin in ``indices``, shape ``(T + 1,)``.
         indices: The parents.
         levels: What :func:`levels_below_roots` gave for the same lists.
+        places: Tells where a term stands in its file, from its place in ``ids``.
 
     Raises:
         KnowledgeError: MV2003 with the circle.
@@ -108,9 +131,11 @@ def check_acyclic(ids: Sequence[str], indptr: Ints, indices: Ints, levels: Ints)
     steps = list(trail)
     circle = [*steps[steps.index(here) :], here]
     shown = " is_a ".join(ids[step] for step in circle[: _SHOWN * 2])
+    where = f"{places(circle[0])}: " if places is not None else ""
     raise KnowledgeError(
         "MV2003",
-        f"a term is its own ancestor: {shown}" + (" ..." if len(circle) > _SHOWN * 2 else ""),
+        f"{where}a term is its own ancestor: {shown}"
+        + (" ..." if len(circle) > _SHOWN * 2 else ""),
         expected="is_a without circles",
         hint="remove one of these is_a from the source",
     )

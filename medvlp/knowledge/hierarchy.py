@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medvlp.knowledge.selection import select
+
 if TYPE_CHECKING:
     from medvlp.knowledge.graph import KnowledgeGraph
 
@@ -16,6 +18,7 @@ __all__ = [
     "leaves_below",
     "lowest_common_ancestors",
     "path_to_root",
+    "select",
 ]
 
 EXCLUDED_UPPER = frozenset(

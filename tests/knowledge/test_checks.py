@@ -9,9 +9,9 @@ def test_check_ids__lists_a_few_of_many():
     ids = [f"X:{number}" for number in range(8)]
     check_ids(ids)
     with pytest.raises(
-        KnowledgeError, match="MV2004: file holds X:0, X:1, X:2, X:3, X:4 and 3 mor"
+        KnowledgeError, match=r"MV2004: row 0 and row 8: X:0, X:1, X:2, X:3, X:4 and 3 mor"
     ):
-        check_ids(ids * 2, where="file")
+        check_ids(ids * 2, lambda row: f"row {row}")
 
 
 def test_parent_indices__resolves_alternative_ids():

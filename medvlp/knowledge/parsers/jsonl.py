@@ -53,17 +53,17 @@ def read_jsonl(path: Path) -> ParsedSource:
         KnowledgeError: MV2006 if the file is unreadable, MV2002 with the line if a line is no term.
     """
     terms: list[Term] = []
-    lines: dict[str, int] = {}
+    lines: list[int] = []
     for number, text in enumerate(read_source_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         term = _term(path, number, text)
         terms.append(term)
-        lines.setdefault(term.id, number)
+        lines.append(number)
     record = SourceRecord(
         name=path.name, version="", licence="", sha256=content_sha256(path), holds_umls=False
     )
-    return ParsedSource(record, tuple(terms), lines)
+    return ParsedSource(record, tuple(terms), tuple(lines))
 
 
 def _term(path: Path, number: int, text: str) -> Term:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from medvlp.errors import KnowledgeError
 from medvlp.knowledge.terms import SourceRecord, Term
@@ -12,7 +12,7 @@ from medvlp.knowledge.terms import SourceRecord, Term
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ParsedSource", "broken_source", "read_source_text"]
+__all__ = ["ParsedSource", "broken_source", "parse_json", "read_source_text"]
 
 _LFS = "version https://git-lfs.github.com/"
 
@@ -24,14 +24,24 @@ class ParsedSource:
     Attributes:
         record: Where the terms come from.
         terms: All terms in the order of the file, obsolete ones too.
-        lines: Line of each term in the file, from 1, where the format has lines.
+        lines: Line of each term in the file, from 1; empty where the format has no lines.
         notes: What was left out or mended, in words.
+        num_relation_definitions: Definitions that belong to kinds of relationship, not to terms.
     """
 
     record: SourceRecord
     terms: tuple[Term, ...]
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    num_relation_definitions: int = 0
+
+    def place(self, index: int) -> str:
+        """Return where a term stands: the name of the source and the line.
+
+        Args:
+            index: Place of the term in ``terms``.
+        """
+        return f"{self.record.name} line {self.lines[index]}" if self.lines else self.record.name
 
 
 def read_source_text(path: Path) -> str:
@@ -62,6 +72,42 @@ def read_source_text(path: Path) -> str:
             path, "is only a pointer of Git LFS", hint="fetch the content with: git lfs pull"
         )
     return text
+
+
+def parse_json(path: Path, text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return the value of strict JSON.
+
+    Args:
+        path: The file, for messages.
+        text: Its text.
+
+    Raises:
+        KnowledgeError: MV2002 with the line if it is not JSON, repeats a key, or nests too deep.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        before = text[: error.pos].rstrip()
+        comma = before.endswith(",") or text[error.pos : error.pos + 1] == ","
+        line = text.count("\n", 0, len(before)) + 1 if comma else error.lineno
+        raise broken_source(
+            path,
+            line,
+            "there is a comma before a closing bracket" if comma else f"is not JSON ({error.msg})",
+            expected="strict JSON",
+            hint="remove the comma" if comma else "",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise broken_source(path, None, f"is not JSON ({error})", expected="strict JSON") from error
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key {twice!r} is given twice")
+    return found
 
 
 def broken_source(

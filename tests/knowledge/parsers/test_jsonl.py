@@ -28,7 +28,7 @@ def test_read_jsonl__reads_all_of_a_term(tmp_path):
     assert lung.synonyms == (Synonym("lung malignancy", "EXACT"), Synonym("cancer", "BROAD"))
     assert lung.definitions == (Definition("A cancer of the lung.", "DO"),)
     assert (lung.parents, lung.xrefs) == (("DOID:1",), ("NCI:C1",))
-    assert source.lines == {"DOID:1": 1, "DOID:2": 3}
+    assert source.lines == (1, 3)
     assert (source.record.name, source.record.holds_umls) == ("a.jsonl", False)
 
 
