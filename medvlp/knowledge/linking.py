@@ -24,6 +24,7 @@ from medvlp.knowledge.abbreviations import (
 from medvlp.knowledge.candidates import Candidate, TextWords, find_candidates
 from medvlp.knowledge.clinical_words import COMMON_WORDS, FUNCTION_WORDS
 from medvlp.knowledge.hierarchy import EXCLUDED_UPPER
+from medvlp.knowledge.label_rules import LabelLink, expand_label, is_normal_label
 from medvlp.knowledge.misspellings import Misspellings
 from medvlp.knowledge.normalize import split_words
 from medvlp.knowledge.phrases import Phrase, PhraseIndex
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from medvlp.knowledge.graph import KnowledgeGraph
     from medvlp.knowledge.terms import Term
 
-__all__ = ["LinkedText", "Linker", "Match", "Mention"]
+__all__ = ["LabelLink", "LinkedText", "Linker", "Match", "Mention"]
 
 Match = Literal["name", "synonym", "abbreviation", "fuzzy"]
 """By what a mention was recognised."""
@@ -153,6 +154,35 @@ class Linker:
         mentions = self._mentions(text, words, chosen)
         taken = [(c.first, c.last) for c in chosen]
         return LinkedText(tuple(mentions), unlinked_phrases(words, taken))
+
+    def link_label(
+        self, label: str, label_map: Mapping[str, str | None] | None = None
+    ) -> LabelLink:
+        """Find the term that the name of a class stands for.
+
+        The whole label must name it: ``lung_aca`` is linked, ``lung_slide_3`` is not.
+
+        Args:
+            label: Name of a class.
+            label_map: Label -> id of a term, or None for no disease; asked first.
+        """
+        if label_map is not None and label.strip() in label_map:
+            return LabelLink(label, label_map[label.strip()], 1.0, "mapping")
+        best = LabelLink(label, None, 0.0, "none")
+        for number, text in enumerate(expand_label(label)):
+            words = TextWords(text, self._misspellings)
+            for candidate in find_candidates(words, self.index):
+                is_whole = candidate.last - candidate.first + 1 == len(words.words)
+                confidence = round(candidate.confidence * (1.0 if number == 0 else 0.95), 3)
+                first, *others = candidate.phrases
+                if is_whole and confidence > best.confidence and first.concept_id != _NO_CONCEPT:
+                    match = "fuzzy" if candidate.is_misspelt else first.match
+                    alternatives = tuple(phrase.concept_id for phrase in others)
+                    best = LabelLink(label, first.concept_id, confidence, match, alternatives)
+        if best.confidence >= self._min_confidence:
+            return best
+        is_normal = is_normal_label(label)
+        return LabelLink(label, None, float(is_normal), "normal" if is_normal else "none")
 
     def _mentions(self, text: str, words: TextWords, chosen: list[Candidate]) -> list[Mention]:
         if not chosen:
