@@ -45,7 +45,14 @@ if TYPE_CHECKING:
     from medvlp.models.architecture import DualEncoderSettings
     from medvlp.text.tokenizer_files import TextTokenizer
 
-__all__ = ["Bundle", "BundleCard", "load_bundle", "load_bundle_folder", "save_bundle"]
+__all__ = [
+    "Bundle",
+    "BundleCard",
+    "check_bundle_files",
+    "load_bundle",
+    "load_bundle_folder",
+    "save_bundle",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +112,7 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
             does not fit the description.
     """
     meta = read_bundle_meta(folder)
-    for file, expected in meta.files.items():
-        _check_hash(folder / file, expected)
+    check_bundle_files(folder, meta)
     tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
     if tokenizer.vocab_size != meta.vocab_size:
         raise ModelError(
@@ -186,6 +192,20 @@ def _open_clip_sides(
         text=open_clip_text_encoder(name, model, settings, tokenizer, device),
         logit_scale=float(model.logit_scale.detach().exp()),
     )
+
+
+def check_bundle_files(folder: Path, meta: BundleMeta) -> None:
+    """Prove that every file of a bundle is there and is the one that its description was made with.
+
+    Args:
+        folder: The bundle.
+        meta: Its description.
+
+    Raises:
+        ModelError: If a file is missing (MV1403, MV1410) or changed (MV1404).
+    """
+    for file, expected in meta.files.items():
+        _check_hash(folder / file, expected)
 
 
 def _check_hash(path: Path, expected: str) -> None:

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
     Model: TypeAlias = open_clip.CLIP | open_clip.CustomTextCLIP
 
-__all__ = ["EncoderSide", "build_open_clip", "check_tokenizer_kind", "open_clip_text_encoder"]
+__all__ = [
+    "EncoderSide",
+    "build_open_clip",
+    "check_tokenizer_kind",
+    "default_clip_tokenizer",
+    "open_clip_text_encoder",
+]
 
 _BUILD_ERRORS = (
     TypeError,
@@ -134,3 +140,9 @@ def check_tokenizer_kind(settings: OpenClipSettings, tokenizer: TextTokenizer, p
             f"{place} is {'a byte-pair' if is_clip else 'a WordPiece'} tokenizer",
             expected="WordPiece for a BERT text tower, byte pairs for CLIP's",
         )
+
+
+def default_clip_tokenizer() -> ClipTokenizer:
+    """Return CLIP's tokenizer with the vocabulary that comes with open_clip."""
+    simple = open_clip.tokenizer.SimpleTokenizer()
+    return ClipTokenizer(dict(simple.encoder), list(simple.bpe_ranks))
