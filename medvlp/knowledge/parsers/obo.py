@@ -59,7 +59,8 @@ def read_obo(path: Path) -> ParsedSource:
         KnowledgeError: MV2006 if the file is unreadable, MV2002 with the line if it is not OBO.
     """
     # Whole-line comments are legal, but fastobo cannot read them inside a stanza.
-    lines = ["" if line.startswith("!") else line for line in read_source_text(path).splitlines()]
+    text = read_source_text(path).replace("\r\n", "\n")
+    lines = ["" if line.startswith("!") else line for line in text.split("\n")]
     starts = [number for number, line in enumerate(lines) if line.startswith("[")]
     bounds = [*starts[::_STANZAS_AT_ONCE], len(lines)]
     mended: list[int] = []
@@ -120,7 +121,7 @@ def _parse(path: Path, lines: list[str], first: int, last: int, mended: list[int
 
 def _load(path: Path, lines: list[str], first: int, last: int) -> _Document:
     try:
-        document: _Document = fastobo.loads("\n".join(lines[first:last]))
+        document: _Document = fastobo.loads("\n".join([*lines[first:last], ""]))
     except SyntaxError:
         raise
     except ValueError as error:
