@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol
 
 import safetensors.torch
 import torch
@@ -27,12 +27,13 @@ from medvlp.text.tokenizer import CaptionTokenizer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from medvlp.models.dual_encoder import DualEncoder
+    from medvlp.models.architecture import DualEncoderSettings
 
 __all__ = [
     "TEXT_TOWER_FILE",
     "KnowledgeText",
     "LoadedText",
+    "TakesText",
     "TextTower",
     "TextTowerCard",
     "TextTowerMeta",
@@ -201,6 +202,14 @@ class TextTowerMeta(StrictModel):
     files: dict[str, str]
 
 
+class TakesText(Protocol):
+    """A model whose text tower can be given: a dual encoder."""
+
+    settings: DualEncoderSettings
+    text_tower: nn.Module
+    text_projection: nn.Module
+
+
 @dataclass(frozen=True)
 class LoadedText:
     """A text tower read from its folder.
@@ -273,7 +282,7 @@ def load_text_tower(folder: Path) -> LoadedText:
 
 
 def take_text_tower(
-    model: DualEncoder, source: LoadedText, tokenizer: CaptionTokenizer, where: str
+    model: TakesText, source: LoadedText, tokenizer: CaptionTokenizer, where: str
 ) -> None:
     """Give a dual encoder the text tower of another training; names and shapes must all agree.
 
