@@ -103,11 +103,8 @@ def test_hierarchy__refuses_unknown_terms():
             ask(tumour_graph(), "X:99")
 
 
-def test_hypernym_chain__of_the_disease_ontology_leaves_the_upper_terms_out(real_data):
-    from medvlp.knowledge.parsers.jsonl import read_jsonl
-
-    source = read_jsonl(real_data / "knowledge/do_2026-07-31/doid_rebuilt_full.jsonl")
-    graph = KnowledgeGraph(source.terms)
+def test_hypernym_chain__of_the_disease_ontology_leaves_the_upper_terms_out(disease_ontology):
+    graph = disease_ontology
     chain = hypernym_chain(graph, "DOID:3910", np.random.default_rng(0))
     assert [graph[id_].name for id_ in chain] == [
         "cancer",

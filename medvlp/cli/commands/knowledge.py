@@ -30,6 +30,7 @@ _COMMANDS = {
     "build": ("knowledge:build", "Build a graph of ontologies, merging them."),
     "show": ("knowledge:show", "Show a term: lineage, children, synonyms, definition."),
     "search": ("knowledge:search", "Find terms in spite of spelling."),
+    "link": ("knowledge_link:link", "Link captions, reports or labels to terms."),
     "prompts": ("knowledge:prompts", "Write a zero-shot task from terms."),
 }
 
