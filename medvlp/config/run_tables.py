@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["prediction_columns", "read_predictions", "write_case_rows", "write_run_tables"]
+__all__ = [
+    "prediction_columns",
+    "read_case_rows",
+    "read_predictions",
+    "write_case_rows",
+    "write_run_tables",
+]
 
 _FORMULA = re.compile(r"'*[=+\-@\t]")
 _PROTECTED = re.compile(r"'+[=+\-@\t]")
@@ -148,6 +154,30 @@ def read_predictions(path: Path) -> list[PredictionRow]:
                 hint="give the predictions.csv of a run, or the run folder",
             ) from error
     return rows
+
+
+def read_case_rows(path: Path) -> list[CaseRow]:
+    """Read ``cases.csv`` back.
+
+    Args:
+        path: The CSV file, or the output folder that holds it.
+
+    Raises:
+        MedvlpError: MV1101 or MV1102 where the file cannot be read or lacks a column.
+    """
+    path = RunFolder(path).cases_csv if path.is_dir() else path
+    names = [item.name for item in fields(CaseRow)]
+    try:
+        return [
+            CaseRow(**{name: _restored(cells[name]) for name in names}) for cells in read_csv(path)
+        ]
+    except KeyError as error:
+        raise MedvlpError(
+            "MV1102",
+            f"{path}: no column {error}",
+            expected=f"the columns {names}",
+            hint="give the cases.csv of a run, or the run folder",
+        ) from error
 
 
 def _without_names(failure: FailureRow, case: CaseRow | None) -> FailureRow:

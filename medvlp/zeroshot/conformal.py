@@ -27,6 +27,8 @@ __all__ = [
     "required_cases",
 ]
 
+_SLACK = 1e-12
+
 SetMethod = Literal["lac", "aps"]
 """``lac``: smallest sets on average; ``aps``: sets that grow where the model hesitates."""
 
@@ -113,8 +115,8 @@ def prediction_sets(
 ) -> NDArray[np.bool_]:
     """Return which classes cannot be excluded: those whose score is at most the threshold.
 
-    The most probable class is always among them, so no set is empty; that only adds to the
-    coverage.
+    The most probable class is always among them, so no set is empty, and a score that is above the
+    threshold by rounding only counts as equal; both only add to the coverage.
 
     Args:
         probabilities: Shape ``(n, C)``.
@@ -125,7 +127,7 @@ def prediction_sets(
         Shape ``(n, C)``.
     """
     scores = nonconformity(probabilities, method)
-    chosen = scores <= threshold
+    chosen = scores <= threshold + _SLACK
     chosen[np.arange(len(scores)), np.asarray(probabilities).argmax(axis=1)] = True
     return np.asarray(chosen)
 

@@ -116,7 +116,9 @@ class ClassHierarchy:
             raise ValueError(f"expected {len(self.class_names)} classes, got {shares.shape}")
         if (shares < 0).any() or (np.abs(shares.sum(axis=-1) - 1) > 1e-6).any():
             raise ValueError("probabilities must be at least 0 and sum to 1")
-        return np.asarray(shares @ self.members.T.astype(np.float64))
+        found = np.asarray(shares @ self.members.T.astype(np.float64))
+        found[..., self.members.all(axis=1)] = 1.0
+        return found
 
     def choose(self, probabilities: ArrayLike, confidence: float) -> NodeChoice:
         """Report a case at the deepest node that is certain enough.
@@ -144,7 +146,7 @@ class ClassHierarchy:
             np.flatnonzero(is_deepest).tolist(),
             key=lambda m: (not self.members[m, best], self.members[m].sum(), -found[m], m),
         )
-        return NodeChoice(self.ids[row], self.path(row), min(float(found[row]), 1.0))
+        return NodeChoice(self.ids[row], self.path(row), float(min(found[row], 1.0)))
 
     def path(self, row: int) -> tuple[str, ...]:
         """Return the names from the root to a node by the shortest way, without an unnamed root."""

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medvlp.config.run_tables import prediction_columns, read_predictions, write_run_tables
+from medvlp.config.run_tables import (
+    prediction_columns,
+    read_case_rows,
+    read_predictions,
+    write_run_tables,
+)
 from medvlp.config.runs import CaseRow, FailureRow, PredictionRow
 from medvlp.errors import MedvlpError
 
@@ -230,3 +235,15 @@ def test_write_run_tables__tells_an_empty_path_from_none(tmp_path: Path) -> None
     rows = [row("a.svs", node_path=(), node_confidence=1.0), row("b.svs")]
     write_run_tables(tmp_path, rows, [], [])
     assert [found.node_path for found in read_predictions(tmp_path)] == [(), None]
+
+
+def test_read_case_rows__restores_every_text(tmp_path: Path) -> None:
+    cases = [
+        CaseRow(case_id="=1+1.svs", case_key="_1_1", path="/data/=1+1.svs"),
+        CaseRow(case_id="'-a, b.svs", case_key="a_b", path="/data/x"),
+    ]
+    write_run_tables(tmp_path, [], [], cases)
+    assert read_case_rows(tmp_path) == cases
+    (tmp_path / "cases.csv").write_text("case_id,path\na,b\n")
+    with pytest.raises(MedvlpError, match=r"MV1102: .*no column 'case_key'"):
+        read_case_rows(tmp_path)

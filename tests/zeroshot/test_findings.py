@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medvlp.config.task import FittedThreshold
-from medvlp.zeroshot.findings import TileScores, apply_heads
+from medvlp.zeroshot.findings import TileScores, apply_heads, deciding_classes
 from medvlp.zeroshot.tiles import softmax
 from tests.config.calibration_samples import tile_threshold
 from tests.zeroshot.slide_cases import NAMES, slide_task
@@ -149,3 +149,9 @@ def test_apply_heads__probabilities_sum_to_one(head: str) -> None:
     finding, _ = apply_heads(tiles(cosines), task)
     assert sum(finding.probabilities.values()) == pytest.approx(1, abs=1e-12)
     assert finding.prediction in finding.probabilities
+
+
+@pytest.mark.parametrize("head", ["subtype-ratio", "detection-ratio", "segmentation", "mean"])
+def test_deciding_classes__are_those_of_the_probabilities_in_order(head: str) -> None:
+    task = slide_task(head=head, positive="PRCC")
+    assert deciding_classes(task) == tuple(apply_heads(tiles(), task)[0].probabilities)
