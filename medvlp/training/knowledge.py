@@ -28,8 +28,8 @@ from medvlp.training.optimization import (
     OptimizerSettings,
     ScheduleSettings,
     build_optimizer,
-    learning_rate_factor,
 )
+from medvlp.training.stepping import scheduled
 
 if TYPE_CHECKING:
     from medvlp.losses.report import LossReport
@@ -239,18 +239,7 @@ class KnowledgeModule(pl.LightningModule):
             self._optimizer_settings,
             further=[(f"temperature.{n}", p) for n, p in self.temperature.named_parameters()],
         )
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        batches = int(self.trainer.num_training_batches)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: learning_rate_factor(
-                step, total_steps, self._schedule, steps_per_epoch=batches
-            ),
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return scheduled(optimizer, self.trainer, self._schedule)
 
     def built_text(self) -> KnowledgeText:
         """Return the text tower, which a trainer has built."""
