@@ -195,7 +195,8 @@ def _settle_parents(
     """Give every parent its own id, drop or refuse those that do not exist, refuse circles."""
     known = {other: term.id for term in live for other in term.alternative_ids}
     known |= {term.id: term.id for term in live}
-    outside = {other for term in merged.values() for other in (term.id, *term.alternative_ids)}
+    outside = {other: term.id for term in merged.values() for other in term.alternative_ids}
+    outside |= {id_: id_ for id_ in merged}
     places = {term.id: row for row, term in enumerate(source.terms)}
     missing = [
         (term.id, above)
@@ -212,7 +213,7 @@ def _settle_parents(
             term,
             parents=tuple(
                 dict.fromkeys(
-                    known.get(above, above)
+                    known.get(above) or outside[above]
                     for above in term.parents
                     if above in known or above in outside
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
@@ -55,8 +56,8 @@ def draw_term(graph: KnowledgeGraph, id_: str, *, max_children: int = _MAX_CHILD
         ("references", term.xrefs),
         ("other ids", term.alternative_ids),
     )
-    lines = [line for title, texts in facts for line in _lines(title, texts)]
-    return Group(top, *lines)
+    blocks = [block for title, texts in facts for block in _blocks(title, texts)]
+    return Group(top, *blocks)
 
 
 def term_record(graph: KnowledgeGraph, id_: str) -> dict[str, Any]:
@@ -97,9 +98,9 @@ def _synonym_text(synonym: Synonym) -> str:
     return synonym.text if synonym.scope == "EXACT" else f"{synonym.text} ({synonym.scope.lower()})"
 
 
-def _lines(title: str, texts: Iterable[str]) -> list[Text]:
+def _blocks(title: str, texts: Iterable[str]) -> list[Text | Padding]:
     shown = list(texts)
     if not shown:
         return []
-    separator = "\n  " if title in {"definition", "also is a"} else "; "
-    return [Text(title, style="bold").append(f"\n  {separator.join(shown)}", style="not bold")]
+    separator = "\n" if title in {"definition", "also is a"} else "; "
+    return [Text(title, style="bold"), Padding(Text(separator.join(shown)), (0, 0, 0, 2))]

@@ -31,7 +31,7 @@ _MAX_CLASSES = 1000
 _MAX_CLASS_NAME = 100
 _MAX_WORDS = 2000
 _TOP_J = (10, 50)
-_CONCEPT = re.compile(r"[A-Za-z]+:\S+")
+_CONCEPT = re.compile(r"[A-Za-z]\w*:\S+")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z _-]*[A-Za-z]")
 _RESERVED = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 

@@ -24,6 +24,7 @@ GRAPH_VARIABLE = "MEDVLP_GRAPH"
 
 _DEFAULT_GRAPH = "graph.parquet"
 _MAX_CONFLICTS = 20
+_UMLS = "Holds text of the UMLS, whose licence forbids passing it on."
 
 # Name -> (where the function is, one line of help).
 _COMMANDS = {
@@ -184,6 +185,8 @@ def prompts(
     from medvlp.knowledge.tasks import expand_terms, task_from_terms, task_yaml
 
     opened = open_graph(graph)
+    if depth is None and not _is_one_term(opened, selection):
+        depth = "self"
     ids = expand_terms(opened, _selected(opened, selection), depth)
     values = task_from_terms(
         opened,
@@ -204,6 +207,8 @@ def prompts(
         f"Command:    medvlp zero-shot SLIDES --model MODEL --task {out or 'TASK.yaml'} --out RUN\n"
         "For research use only."
     )
+    if opened.holds_umls:
+        comment += f"\n{_UMLS}"
     text = task_yaml(values, comment=comment.replace("\r", " "))
     if out is None:
         sys.stdout.write(text)
@@ -258,6 +263,11 @@ def _selected(graph: KnowledgeGraph, selection: Sequence[str]) -> list[str]:
     return found
 
 
+def _is_one_term(graph: KnowledgeGraph, selection: Sequence[str]) -> bool:
+    """Tell whether the selection is the name or id of a term, not an expression."""
+    return len(selection) == 1 and (selection[0] in graph or bool(graph.find(selection[0])))
+
+
 def _task_name(selection: Sequence[str]) -> str:
     words = re.sub(r"[^A-Za-z0-9]+", "-", " ".join(selection)).strip("-").lower()
     return words[:60].strip("-") or "task"
@@ -269,7 +279,9 @@ def _print_report(report: BuildReport, path: Path) -> None:
     from rich.table import Column, Table
 
     console = Console(file=sys.stdout, markup=False, highlight=False)
-    table = Table(Column("", overflow="fold"), "terms", "obsolete", "is_a", "synonyms", "definitions", "xrefs")
+    table = Table(
+        Column("", overflow="fold"), "terms", "obsolete", "is_a", "synonyms", "definitions", "xrefs"
+    )
     for source in report.sources:
         table.add_row(
             source.name,
@@ -290,6 +302,8 @@ def _print_report(report: BuildReport, path: Path) -> None:
     console.print(table)
     for line in _report_lines(report):
         console.print(line)
+    if report.holds_umls:
+        console.print(_UMLS)
     console.print(f"graph {report.content_sha256[:16]} is in {path}", soft_wrap=True)
 
 

@@ -123,6 +123,28 @@ def test_prompts__takes_a_list_of_terms_and_refuses_nothing(
     assert main(command) == 2
 
 
+def test_prompts__expands_a_term_but_not_an_expression(
+    graph: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["knowledge", "prompts", "--graph", str(graph)]
+    assert main([*command, "lung cancer"]) == 0
+    assert "lung adenocarcinoma:" in capsys.readouterr().out
+    assert main([*command, "children of cancer but not brain cancer"]) == 0
+    assert "positive: lung cancer" in capsys.readouterr().out
+
+
+def test_commands__say_that_a_graph_holds_text_of_the_umls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "keep.json", tmp_path / "g.parquet"
+    source.write_text('{"X:1": {"name": "cancer", "synonyms": ["malignancy"]}}')
+    assert main(["knowledge", "build", str(source), "--out", str(out)]) == 0
+    assert "Holds text of the UMLS" in capsys.readouterr().out
+    assert open_graph(out).holds_umls
+    assert main(["knowledge", "prompts", "cancer", "--graph", str(out)]) == 0
+    assert "# Holds text of the UMLS" in capsys.readouterr().out
+
+
 def test_open_graph__looks_at_the_variable_and_the_working_folder(
     tmp_path: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
