@@ -217,7 +217,7 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
         rows = first_occurrences(scores.coords_px0)
         column = scores.class_names.index(positive)
         coords = scores.coords_px0[rows]
-        truth.append(tile_truth(mask, coords, scores.tile_px0, px0_per_px=px0_per_px))
+        truth.append(tile_truth(mask, coords, scores.cell_px0, px0_per_px=px0_per_px))
         probabilities.append(scores.probabilities[rows, column])
     covered = np.concatenate(truth)
     try:

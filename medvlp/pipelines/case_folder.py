@@ -258,6 +258,7 @@ def _write_tile_scores(place: Path, finding: Finding, verdict: SlideVerdict) -> 
         coords_px0=features.coords,
         probabilities=verdict.tile_probabilities,
         tile_px0=features.meta.tile_px0,
+        step_px0=features.meta.step_px0,
         size_px0=features.meta.level0_size_px0,
     )
     write_tile_scores(place / TILE_SCORES_FILE, table)

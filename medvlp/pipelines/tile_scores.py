@@ -27,6 +27,7 @@ __all__ = ["TILE_SCORES_FILE", "TileScoreTable", "read_tile_scores", "write_tile
 
 TILE_SCORES_FILE = "tiles.parquet"
 _METADATA_KEY = b"medvlp"
+_SIZES = ("tile_px0", "step_px0", "size_px0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class TileScoreTable:
         coords_px0: Top left corners, shape ``(N, 2)``, (x, y), level-0 pixels, int64.
         probabilities: Probability of each class per tile, shape ``(N, C)``, float32.
         tile_px0: (width, height) of a tile in level-0 pixels.
+        step_px0: (x, y) from one tile to the next in level-0 pixels.
         size_px0: (width, height) of the slide in level-0 pixels.
     """
 
@@ -45,7 +47,18 @@ class TileScoreTable:
     coords_px0: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     tile_px0: tuple[int, int]
+    step_px0: tuple[int, int]
     size_px0: tuple[int, int]
+
+    @property
+    def cell_px0(self) -> tuple[int, int]:
+        """(width, height) of what a row tells of, in level-0 pixels.
+
+        It is the step where tiles overlap: there the
+        probabilities are means over the tiles that cover the cell.
+        """
+        width, height = (min(pair) for pair in zip(self.tile_px0, self.step_px0, strict=True))
+        return width, height
 
 
 def write_tile_scores(path: Path, table: TileScoreTable) -> None:
@@ -62,7 +75,7 @@ def write_tile_scores(path: Path, table: TileScoreTable) -> None:
     arrays = [pa.array(values.astype(np.int64)) for values in columns.values()]
     arrays += [pa.array(values.astype(np.float32)) for values in table.probabilities.T]
     names = [*columns, *(PROBABILITY_PREFIX + name for name in table.class_names)]
-    sizes = {"tile_px0": list(table.tile_px0), "size_px0": list(table.size_px0)}
+    sizes = {name: list(getattr(table, name)) for name in _SIZES}
     made = pa.table(arrays, names=names)
     made = made.replace_schema_metadata({_METADATA_KEY: json.dumps(sizes).encode()})
     with publish_file(path) as partial:
@@ -82,14 +95,14 @@ def read_tile_scores(path: Path) -> TileScoreTable:
         table = pq.read_table(path)
         sizes = json.loads((table.schema.metadata or {})[_METADATA_KEY])
         columns = [name for name in table.column_names if name.startswith(PROBABILITY_PREFIX)]
-        width, height = sizes["tile_px0"]
-        size_x, size_y = sizes["size_px0"]
+        tile, step, size = ((int(x), int(y)) for x, y in (sizes[name] for name in _SIZES))
         return TileScoreTable(
             class_names=tuple(name.removeprefix(PROBABILITY_PREFIX) for name in columns),
             coords_px0=np.stack([table[name].to_numpy() for name in ("x_px0", "y_px0")], axis=1),
             probabilities=np.stack([table[name].to_numpy() for name in columns], axis=1),
-            tile_px0=(int(width), int(height)),
-            size_px0=(int(size_x), int(size_y)),
+            tile_px0=tile,
+            step_px0=step,
+            size_px0=size,
         )
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise OutputError(

@@ -88,6 +88,7 @@ def write_run(
                 coords_px0=np.asarray([[0, 0], [256, 0], [0, 256], [256, 256]]),
                 probabilities=scores.astype(np.float32),
                 tile_px0=(256, 256),
+                step_px0=(256, 256),
                 size_px0=(512, 512),
             ),
         )

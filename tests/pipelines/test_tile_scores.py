@@ -15,6 +15,7 @@ def table() -> TileScoreTable:
         coords_px0=np.asarray([[0, 5], [2**33, 7]]),
         probabilities=np.asarray([[0.25, 0.75], [1.0, 0.0]], np.float32),
         tile_px0=(256, 257),
+        step_px0=(128, 300),
         size_px0=(2**34, 1000),
     )
 
@@ -27,6 +28,8 @@ def test_read_tile_scores__reads_what_was_written(tmp_path: Path) -> None:
     assert (actual.coords_px0 == expected.coords_px0).all()
     assert (actual.probabilities == expected.probabilities).all()
     assert (actual.tile_px0, actual.size_px0) == (expected.tile_px0, expected.size_px0)
+    assert actual.step_px0 == expected.step_px0
+    assert actual.cell_px0 == (128, 257)
 
 
 def test_write_tile_scores__gives_equal_bytes(tmp_path: Path) -> None:
