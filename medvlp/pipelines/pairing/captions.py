@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from medvlp.pipelines.pairing.caption_quality import normalize_caption
+from medvlp.pipelines.pairing.clusters import components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
-__all__ = ["rank_captions", "similar_captions", "word_set"]
+__all__ = ["caption_families", "rank_captions", "similar_captions", "word_set"]
 
 _ROWS = 1024
+_CELLS = 2**22
 _DIFFERENCE = 2
 _ROUNDING = 1e-9
 
@@ -37,13 +39,14 @@ def word_set(caption: str) -> frozenset[str]:
     return frozenset(normalize_caption(caption).split())
 
 
-def similar_captions(
+def caption_families(
     words: Sequence[frozenset[str]], scopes: Sequence[str], settings: CaptionMerging
-) -> tuple[Ints, Ints]:
-    """Find near-duplicate captions within scopes.
+) -> Ints:
+    """Join near-duplicate captions of a scope, and whatever a chain of them joins.
 
-    ``iou``: words in both / words in either, above ``min_iou``. ``difference``: one of the two has
-    exactly two words that the other lacks, whichever; published code asks it of one order only.
+    ``iou``: words in both / words in either, above ``min_iou``. ``difference``: the two share a
+    word, and one has exactly two words that the other lacks, whichever; published code asks it of
+    one order only. That rule joins much: it is meant for scopes of few captions.
 
     Args:
         words: Set of words of each caption, none of them empty.
@@ -51,18 +54,34 @@ def similar_captions(
         settings: Rule and threshold.
 
     Returns:
-        Captions i and j of all pairs, ``i < j``.
+        First caption of each one's family, shape ``(n,)``, int64.
+    """
+    family = np.arange(len(words))
+    for first, second in similar_captions(words, scopes, settings):
+        is_new = family[first] != family[second]
+        ends = family[first[is_new]], family[second[is_new]]
+        if len(ends[0]):
+            family = components(len(words), *ends)[family]
+    return family
+
+
+def similar_captions(
+    words: Sequence[frozenset[str]], scopes: Sequence[str], settings: CaptionMerging
+) -> Iterator[tuple[Ints, Ints]]:
+    """Yield pairs of near-duplicate captions, block by block; see :func:`caption_families`.
+
+    Args:
+        words: Set of words of each caption, none of them empty.
+        scopes: Scope of each caption.
+        settings: Rule and threshold.
+
+    Yields:
+        Captions i and j; a pair comes once, or once in each order.
     """
     index = _WordIndex(words, scopes, settings.min_iou)
-    found = [
-        pairs
-        for start in range(0, len(words), _ROWS)
-        for pairs in index.pairs_of(np.arange(start, min(start + _ROWS, len(words))), settings)
-    ]
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    pairs = np.unique(np.concatenate(found, axis=1), axis=1)
-    return pairs[0], pairs[1]
+    step = max(1, min(_ROWS, _CELLS // max(1, len(words))))
+    for start in range(0, len(words), step):
+        yield index.pairs_of(np.arange(start, min(start + step, len(words))), settings)
 
 
 def rank_captions(
@@ -120,32 +139,22 @@ class _WordIndex:
         self._size = np.array([len(item) for item in scoped], dtype=np.int64)
         lengths = [_prefix_length(len(item), min_iou) for item in scoped]
         self._rare = self._prefix(np.arange(len(scoped)), lengths)
-        self._scope = np.unique(np.array(scopes, dtype=object), return_inverse=True)[1]
 
-    def pairs_of(self, rows: Ints, settings: CaptionMerging) -> Iterator[NDArray[np.int64]]:
-        """Yield pairs ``(2, P)`` of which one is of these rows; the smaller first."""
+    def pairs_of(self, rows: Ints, settings: CaptionMerging) -> tuple[Ints, Ints]:
+        """Return near-duplicates of these rows."""
         if settings.rule == "iou":
             i, j = (self._rare[rows] @ self._rare.T).nonzero()
             i = rows[i]
             both = self._shared(i, j)
             either = self._size[i] + self._size[j] - both
             is_near = (both > settings.min_iou * either + _ROUNDING) & (i < j)
-            yield _ordered(i[is_near], j[is_near])
-            return
-        # A word set that lacks two of A's words holds one of A's three rarest.
+            return i[is_near], j[is_near]
+        # A word set that lacks two of A's words, but not all, holds one of A's three rarest.
         prefix = self._prefix(rows, [_DIFFERENCE + 1] * len(rows))
         i, j = (prefix @ self._matrix.T).nonzero()
         i = rows[i]
         is_near = (self._size[i] - self._shared(i, j) == _DIFFERENCE) & (i != j)
-        yield _ordered(i[is_near], j[is_near])
-        for row in rows[self._size[rows] == _DIFFERENCE]:
-            yield _ordered(*self._disjoint(int(row)))
-
-    def _disjoint(self, row: int) -> tuple[Ints, Ints]:
-        """Return the captions of the same scope without a word of this one of two words."""
-        shares = self._matrix @ self._matrix[[row]].T.toarray().ravel()
-        others = np.flatnonzero((self._scope == self._scope[row]) & (shares == 0))
-        return np.full(len(others), row), others
+        return i[is_near], j[is_near]
 
     def _shared(self, i: Ints, j: Ints) -> Ints:
         """Return the number of words that caption i and caption j share."""
@@ -169,10 +178,6 @@ class _WordIndex:
 def _prefix_length(size: int, min_iou: float) -> int:
     """Return how many of the rarest words two near-duplicates must share one of."""
     return size - math.ceil(min_iou * size - _ROUNDING) + 1
-
-
-def _ordered(i: Ints, j: Ints) -> NDArray[np.int64]:
-    return np.stack([np.minimum(i, j), np.maximum(i, j)]).astype(np.int64)
 
 
 def _word_matrix(items: Sequence[Sequence[str]]) -> csr_array:

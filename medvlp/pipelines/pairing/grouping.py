@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from medvlp.pipelines.pairing.caption_quality import normalize_caption
-from medvlp.pipelines.pairing.captions import rank_captions, similar_captions, word_set
+from medvlp.pipelines.pairing.captions import caption_families, rank_captions, word_set
 from medvlp.pipelines.pairing.clusters import components
 
 if TYPE_CHECKING:
@@ -92,18 +92,18 @@ def group_images(
         The groups; the same for the same images in any order.
     """
     captions = _CaptionNodes(images, settings)
-    similar = captions.similar_pairs()
+    families = captions.families()
     ties = _Ties(len(images))
     counts = {}
     for name, edges in (
         ("near-duplicate images", enumerate(clusters.tolist())),
         ("groups of the source", _known_groups(images)),
         ("identical captions", captions.identical_pairs()),
-        ("similar captions", captions.joined_by(similar)),
+        ("similar captions", captions.similar_pairs(families)),
     ):
         counts[name] = ties.add(edges)
     group_of = _number_by_name(ties.root, [image.name for image in images])
-    kept = _choose_captions(images, group_of, captions, similar, text_embedder)
+    kept = _choose_captions(images, group_of, captions, families, text_embedder)
     num_different = len(
         {
             (group, normalize_caption(caption))
@@ -146,14 +146,13 @@ class _CaptionNodes:
         self.nodes = sorted(holders)
         self._holders = [holders[node] for node in self.nodes]
 
-    def similar_pairs(self) -> list[tuple[int, int]]:
-        """Return the pairs of nodes that are near-duplicates, where the settings ask for them."""
-        if self._settings.merge != "similar" or not self.nodes:
-            return []
+    def families(self) -> Ints:
+        """Return the family of near-duplicates of each node; its own where they do not count."""
+        if self._settings.merge != "similar":
+            return np.arange(len(self.nodes))
         scopes = [scope for scope, _ in self.nodes]
         words = [word_set(text) for _, text in self.nodes]
-        first, second = similar_captions(words, scopes, self._settings)
-        return list(zip(first.tolist(), second.tolist(), strict=True))
+        return caption_families(words, scopes, self._settings)
 
     def identical_pairs(self) -> list[tuple[int, int]]:
         """Return pairs of images that share a caption."""
@@ -161,15 +160,13 @@ class _CaptionNodes:
             return []
         return [(item[0], other) for item in self._holders for other in item[1:]]
 
-    def joined_by(self, pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return pairs of images, one for each pair of nodes."""
-        return [(self._holders[i][0], self._holders[j][0]) for i, j in pairs]
-
-    def families(self, pairs: Sequence[tuple[int, int]]) -> dict[tuple[str, str], int]:
-        """Return the family of near-duplicates of each (scope, normalised caption)."""
-        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        family = components(len(self.nodes), ends[:, 0], ends[:, 1]) if self.nodes else ends[:, 0]
-        return dict(zip(self.nodes, family.tolist(), strict=True))
+    def similar_pairs(self, families: Ints) -> list[tuple[int, int]]:
+        """Return pairs of images whose captions are of one family."""
+        return [
+            (self._holders[first][0], self._holders[node][0])
+            for node, first in enumerate(families.tolist())
+            if first != node
+        ]
 
     def scope_of(self, image: CaptionedImage) -> str:
         """Return the scope under which an image's captions are kept."""
@@ -202,11 +199,11 @@ def _choose_captions(
     images: Sequence[CaptionedImage],
     group_of: Ints,
     nodes: _CaptionNodes,
-    similar: Sequence[tuple[int, int]],
+    families: Ints,
     text_embedder: TextEmbedder | None,
 ) -> tuple[tuple[str, ...], ...]:
     """Return each group's captions: one of each family of near-duplicates, the best first."""
-    family_of = nodes.families(similar)
+    family_of = dict(zip(nodes.nodes, families.tolist(), strict=True))
     spellings: list[dict[int, Counter[str]]] = [
         defaultdict(Counter) for _ in range(int(group_of.max(initial=-1)) + 1)
     ]

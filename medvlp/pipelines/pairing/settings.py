@@ -155,7 +155,9 @@ class CaptionMerging(StrictModel):
         merge: ``similar`` joins groups that share a caption or have near-duplicate ones,
             ``identical`` those that share one, ``none`` neither.
         rule: What near-duplicate captions are: ``iou`` of their sets of words above ``min_iou``
-            (paper), or ``difference``: one has exactly two words that the other lacks (code).
+            (paper), or ``difference``: they share a word and one has exactly two words that the
+            other lacks (published code, without the shared word); it joins much, and is meant for
+            scopes of few captions.
         min_iou: See ``rule``.
         across_scopes: Whether captions join groups of different scopes.
         text_model: Dual encoder that ranks captions; by words where there is none.
