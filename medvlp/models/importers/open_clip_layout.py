@@ -40,6 +40,7 @@ __all__ = [
     "OPEN_CLIP",
     "QUILTNET",
     "import_open_clip",
+    "read_open_clip_release",
 ]
 
 OPEN_CLIP: Final = Origin(name="open-clip", data="not stated", license="not stated")
@@ -86,9 +87,27 @@ def import_open_clip(request: ImportRequest, origin: Origin = OPEN_CLIP) -> Impo
             for towers that the installed open_clip cannot build.
     """
     source = open_source(request.source)
-    found = _describe(request, source)
-    folder = request.tokenizer or source.folder
-    tokenizer, token_files = _tokenizer(found.settings, folder)
+    parts = read_open_clip_release(
+        source, architecture=request.architecture, tokenizer=request.tokenizer
+    )
+    return write_open_clip_bundle(request, origin, parts)
+
+
+def read_open_clip_release(
+    source: ForeignModel, *, architecture: str | None = None, tokenizer: Path | None = None
+) -> OpenClipParts:
+    """Read a dual encoder of open_clip whole, without the network.
+
+    Args:
+        source: The release.
+        architecture: open_clip's name of the towers, for a checkpoint that comes without settings.
+        tokenizer: Folder of the tokenizer's files; None for that of the release.
+
+    Raises:
+        ModelError: As :func:`import_open_clip`.
+    """
+    found = _describe(architecture, source)
+    text, token_files = _tokenizer(found.settings, tokenizer or source.folder)
     weights = source.weights(_WEIGHTS)
     with torch.device("meta"):
         model: Any = build_open_clip(found.settings)
@@ -96,20 +115,19 @@ def import_open_clip(request: ImportRequest, origin: Origin = OPEN_CLIP) -> Impo
     tensors = _as_current(read_checkpoint(weights), wanted)
     check_keys(tensors, wanted, str(weights))
     preprocess = {**found.preprocess, "size": model.visual.image_size}
-    parts = OpenClipParts(
+    return OpenClipParts(
         settings=found.settings,
         tensors=tensors,
-        tokenizer=tokenizer,
+        tokenizer=text,
         preprocessing=from_open_clip(preprocess, str(source.folder)),
         files=(*found.files, weights, *token_files),
     )
-    return write_open_clip_bundle(request, origin, parts)
 
 
-def _describe(request: ImportRequest, source: ForeignModel) -> _Description:
+def _describe(architecture: str | None, source: ForeignModel) -> _Description:
     """Find the model's settings: in the folder, or of the architecture the user named."""
-    if request.architecture is not None:
-        return _of_architecture(request.architecture)
+    if architecture is not None:
+        return _of_architecture(architecture)
     path = source.find((_CONFIG,))
     if path is None and source.checkpoint is not None:
         raise ModelError(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import timm
 import torch
 from PIL import Image
@@ -43,6 +44,25 @@ VISION = {
     "init_values": 1e-5,
     "num_classes": 0,
     "dynamic_img_size": True,
+}
+
+
+BIOMED = {
+    "embed_dim": 16,
+    "vision_cfg": {
+        "timm_model_name": "test_resnet",
+        "timm_model_pretrained": False,
+        "timm_pool": "",
+        "timm_proj": "linear",
+        "image_size": 48,
+    },
+    "text_cfg": {
+        "hf_model_name": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
+        "hf_tokenizer_name": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
+        "hf_proj_type": "mlp",
+        "hf_pooler_type": "cls_last_hidden_state_pooler",
+        "context_length": 48,
+    },
 }
 
 
@@ -92,6 +112,21 @@ def write_keep(folder: Path) -> Keep:
     (folder / "config.json").write_text(json.dumps(config))
     write_vocabulary(folder)
     return filled_randomly(Keep()).eval()
+
+
+def write_biomedclip(folder: Path, preprocess) -> open_clip.CustomTextCLIP:
+    """Write BiomedCLIP's folder; for its own model open_clip takes BERT's sizes from there."""
+    folder.mkdir()
+    config = {"model_cfg": BIOMED, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    write_vocabulary(folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **BERT}))
+    local = json.loads(json.dumps(BIOMED))
+    local["text_cfg"].update(hf_model_name=str(folder), hf_model_pretrained=False)
+    model = filled_randomly(open_clip.CustomTextCLIP(**local)).eval()
+    positions = {"text.transformer.embeddings.position_ids": torch.arange(64)[None]}
+    torch.save({**model.state_dict(), **positions}, folder / "open_clip_pytorch_model.bin")
+    return model
 
 
 def as_pixels(images: np.ndarray, side: int, mean, std) -> torch.Tensor:

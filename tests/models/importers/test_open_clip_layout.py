@@ -16,26 +16,9 @@ from medvlp.models.importers.kinds import import_release
 from medvlp.models.importers.records import ImportRequest
 from medvlp.pixels import prepare_image
 from tests.models.conftest import TINY_CLIP, filled_randomly
-from tests.models.importers.releases import BERT, TEXTS, photographs, write_vocabulary
+from tests.models.importers.releases import BERT, TEXTS, photographs, write_biomedclip
 
 PREPROCESS = {"mean": [0.5, 0.4, 0.5], "std": [0.2, 0.3, 0.2], "interpolation": "bilinear"}
-TINY_BIOMED = {
-    "embed_dim": 16,
-    "vision_cfg": {
-        "timm_model_name": "test_resnet",
-        "timm_model_pretrained": False,
-        "timm_pool": "",
-        "timm_proj": "linear",
-        "image_size": 48,
-    },
-    "text_cfg": {
-        "hf_model_name": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
-        "hf_tokenizer_name": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
-        "hf_proj_type": "mlp",
-        "hf_pooler_type": "cls_last_hidden_state_pooler",
-        "context_length": 48,
-    },
-}
 
 
 def write_config(folder, model, preprocess=PREPROCESS) -> None:
@@ -55,21 +38,8 @@ def clip_folder(tmp_path):
 
 @pytest.fixture
 def biomed_folder(tmp_path):
-    """BiomedCLIP's layout; open_clip itself reads the text tower's sizes from the same folder."""
     folder = tmp_path / "biomed"
-    folder.mkdir()
-    write_config(folder, TINY_BIOMED)
-    write_vocabulary(folder)
-    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **BERT}))
-    local = json.loads(json.dumps(TINY_BIOMED))
-    local["text_cfg"].update(hf_model_name=str(folder), hf_model_pretrained=False)
-    model = filled_randomly(open_clip.CustomTextCLIP(**local)).eval()
-    state = {
-        **model.state_dict(),
-        "text.transformer.embeddings.position_ids": torch.arange(64)[None],
-    }
-    torch.save(state, folder / "open_clip_pytorch_model.bin")
-    return folder, model
+    return folder, write_biomedclip(folder, PREPROCESS)
 
 
 def run(kind, source, tmp_path, **options):
