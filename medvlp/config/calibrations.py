@@ -76,6 +76,8 @@ class CalibrationCases(StrictModel):
     """How many groups, such as patients, they belong to."""
     class_counts: dict[str, Count]
     """Cases, or tiles, of each class."""
+    left_out: dict[str, Count]
+    """Rows of the table, and cases of the run, that were not used, by reason."""
     content_sha256: tuple[str, ...]
     """Hash of the content of each case, sorted."""
 

@@ -34,7 +34,6 @@ from medvlp.zeroshot.thresholds import fit_tile_threshold
 from medvlp.zeroshot.tiles import first_occurrences, softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from medvlp.pipelines.judged_run import JudgedCase, JudgedRun
     from medvlp.zeroshot.conformal import SetMethod
 
-__all__ = ["LabelledCase", "fit_confidence", "fit_threshold", "read_labels"]
+__all__ = ["LabelTable", "LabelledCase", "fit_confidence", "fit_threshold", "read_labels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +59,27 @@ class LabelledCase:
     group: str
 
 
-def read_labels(run: JudgedRun, table: Path, column: str) -> list[LabelledCase]:
+@dataclass(frozen=True, kw_only=True)
+class LabelTable:
+    """What a table says of the cases of a run.
+
+    Attributes:
+        cases: The cases that it labels.
+        left_out: Number of rows and cases that are not among them, by reason.
+    """
+
+    cases: tuple[LabelledCase, ...]
+    left_out: dict[str, int]
+
+
+def read_labels(run: JudgedRun, table: Path, column: str) -> LabelTable:
     """Read what a table says of the cases of a run.
 
     Args:
         run: The run.
         table: CSV with ``case_id`` and ``column``, and ``group`` if wanted.
-        column: ``label`` or ``mask``; rows where it is empty are left out.
+        column: ``label`` or ``mask``; rows where it is empty are left out, and so are rows of cases
+            that the run has no prediction for.
 
     Raises:
         DataError: MV1524 if a column is missing, a case is named twice, or no case of the run is
@@ -86,22 +99,28 @@ def read_labels(run: JudgedRun, table: Path, column: str) -> list[LabelledCase]:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise _bad(table, f"case {twice[0]!r} is named {counts[twice[0]]} times", "each case once")
-    found = [
+    filled = [row for row in rows if row[column].strip()]
+    found = tuple(
         LabelledCase(
             case=run.cases[row["case_id"]],
             value=row[column].strip(),
             group=row.get("group", "").strip() or row["case_id"],
         )
-        for row in rows
-        if row["case_id"] in run.cases and row[column].strip()
-    ]
+        for row in filled
+        if row["case_id"] in run.cases
+    )
     if not found:
         raise _bad(
             table,
             f"none of its {len(rows)} cases has a {column} and a prediction in run {run.name}",
             f"case ids as in predictions.csv, such as {next(iter(run.cases), 'none')!r}",
         )
-    return found
+    left_out = {
+        f"rows without a {column}": len(rows) - len(filled),
+        "rows without a prediction in the run": len(filled) - len(found),
+        "predictions without a row": len(run.cases) - len(found),
+    }
+    return LabelTable(cases=found, left_out={why: n for why, n in left_out.items() if n})
 
 
 def fit_confidence(
@@ -126,7 +145,8 @@ def fit_confidence(
             f"head {run.task.head!r} of task {run.task.name} gives no distribution over classes",
             expected=f"a task decided by one of {list(CALIBRATED_HEADS)}",
         )
-    cases = read_labels(run, table, "label")
+    told = read_labels(run, table, "label")
+    cases = told.cases
     for labelled in cases:
         if labelled.value not in classes:
             raise _unknown_class(run, table, labelled)
@@ -143,7 +163,7 @@ def fit_confidence(
         medvlp_version=__version__,
         model=run.model,
         task=run.task,
-        cases=_cases(run, table, cases, dict(Counter(labelled.value for labelled in cases))),
+        cases=_cases(run, table, told, dict(Counter(labelled.value for labelled in cases))),
         temperature=_temperature(logits, labels, groups),
         sets=_sets(softmax(logits), labels, groups, alpha, method),
     )
@@ -209,9 +229,9 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
             expected="a task with head segmentation or detection-ratio",
             hint="name the class under 'positive' in the task",
         )
-    cases = read_labels(run, table, "mask")
+    told = read_labels(run, table, "mask")
     truth, probabilities = [], []
-    for labelled in cases:
+    for labelled in told.cases:
         scores = read_tile_scores(labelled.case.folder / TILE_SCORES_FILE)
         mask, px0_per_px = read_mask(table.parent / labelled.value, scores.size_px0)
         rows = first_occurrences(scores.coords_px0)
@@ -234,7 +254,7 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
         medvlp_version=__version__,
         model=run.model,
         task=run.task,
-        cases=_cases(run, table, cases, counts),
+        cases=_cases(run, table, told, counts),
         positive=positive,
         threshold=fit.threshold,
         youden_index=fit.youden_index,
@@ -243,14 +263,16 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
 
 
 def _cases(
-    run: JudgedRun, table: Path, cases: Sequence[LabelledCase], counts: dict[str, int]
+    run: JudgedRun, table: Path, told: LabelTable, counts: dict[str, int]
 ) -> CalibrationCases:
+    cases = told.cases
     return CalibrationCases(
         run=run.name,
         labels_sha256=content_sha256(table),
         number=len(cases),
         num_groups=len({labelled.group for labelled in cases}),
         class_counts=counts,
+        left_out=told.left_out,
         content_sha256=tuple(sorted(labelled.case.content_sha256 for labelled in cases)),
     )
 

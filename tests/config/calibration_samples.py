@@ -12,6 +12,7 @@ CASES = {
     "number": 20,
     "num_groups": 10,
     "class_counts": {"A": 12, "B": 8},
+    "left_out": {},
     "content_sha256": ["34" * 32, "56" * 32],
 }
 

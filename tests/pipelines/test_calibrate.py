@@ -79,7 +79,12 @@ def test_read_labels__leaves_cases_without_label_out_and_reads_groups(tmp_path: 
     table = tmp_path / "labels.csv"
     table.write_text("case_id,label,group\ns0.svs,CC,p1\ns1.svs,,p1\ns2.svs,PAP,\nnew.svs,CC,p2\n")
     found = read_labels(judged(tmp_path / "run"), table, "label")
-    assert [(x.case.row.case_id, x.value, x.group) for x in found] == [
+    assert found.left_out == {
+        "rows without a label": 1,
+        "rows without a prediction in the run": 1,
+        "predictions without a row": 2,
+    }
+    assert [(x.case.row.case_id, x.value, x.group) for x in found.cases] == [
         ("s0.svs", "CC", "p1"),
         ("s2.svs", "PAP", "s2.svs"),
     ]

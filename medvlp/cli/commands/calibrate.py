@@ -66,7 +66,7 @@ def _summary(found: ConfidenceCalibration | TileThreshold) -> str:
     head = (
         f"{found.task.name} with {found.model.name}: {cases.number} cases of {cases.num_groups} "
         "groups\n"
-    )
+    ) + "".join(f"left out: {count} {why}\n" for why, count in cases.left_out.items())
     if found.kind == "tile-threshold":
         return head + (
             f"threshold {found.threshold:.4f} for {found.positive}: sensitivity + specificity - 1 "

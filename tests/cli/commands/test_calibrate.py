@@ -62,9 +62,9 @@ def test_calibrate__fits_a_threshold_of_tiles(
     table = write_labels(tmp_path / "masks.csv", ["m.png"], column="mask")
     words = ["calibrate", str(tmp_path / "run"), str(table), "--out", str(tmp_path / "t.json")]
     assert main([*words, "--fit", "threshold"]) == 0
-    assert (
-        "threshold 0.4500 for CC: sensitivity + specificity - 1 is 1.000" in capsys.readouterr().out
-    )
+    text = capsys.readouterr().out
+    assert "threshold 0.4500 for CC: sensitivity + specificity - 1 is 1.000" in text
+    assert "left out: 3 predictions without a row" in text
 
 
 @pytest.mark.parametrize(
