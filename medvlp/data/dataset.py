@@ -6,14 +6,14 @@ process makes it. Letters: B pairs, H W image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from medvlp.data.augment import augment_tile
+from medvlp.data.augment import augment_tile, crop_tile
 from medvlp.data.batch import Batch, TextTokens
 from medvlp.data.randomness import augmentation_seed
 from medvlp.data.shards import ShardReader, decode_image
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PairCollator", "PairSample", "PairsDataset"]
 
-_AUGMENT_STREAM, _CAPTION_STREAM = 1, 2
+_AUGMENT_STREAM, _CAPTION_STREAM, _CROP_STREAM = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,11 @@ class PairsDataset(Dataset[PairSample]):
     ) -> None:
         self.rows = manifest.rows(split)
         self._reader = ShardReader(manifest.folder)
-        self._preprocessing = preprocessing
         self._augment = augment
+        self._input_px = preprocessing.input_px
+        if augment is not None and augment.random_crop:
+            preprocessing = replace(preprocessing, input_px=preprocessing.resize_px)
+        self._preprocessing = preprocessing
         self._seed = seed
         self._captions = captions
         self._cache: dict[int, NDArray[np.uint8]] = {}
@@ -103,6 +106,9 @@ class PairsDataset(Dataset[PairSample]):
         caption = row.captions[0]
         if self._augment is not None:
             seed = augmentation_seed(self._seed, draw.epoch, draw.index, draw.repeat)
+            if self._augment.random_crop:
+                cropper = np.random.default_rng((seed, _CROP_STREAM))
+                image = crop_tile(image, self._input_px, cropper)
             image = augment_tile(
                 image, self._augment, np.random.default_rng((seed, _AUGMENT_STREAM))
             )

@@ -134,6 +134,12 @@ class PairsDataModule(pl.LightningDataModule):
         self._related = related
         self._graph: KnowledgeGraph | None = None
         self.preprocessing = inputs.to_preprocessing()
+        if augment.random_crop and self.preprocessing.resize_px == self.preprocessing.input_px:
+            raise UsageError(
+                "MV1002",
+                "data.augment.random_crop is set, and there is nothing to cut off",
+                expected=f"data.inputs.resize_px above input_px={self.preprocessing.input_px}",
+            )
         self.max_tokens = max_tokens
         self._folder = folder
         self._tokenizer_settings = tokenizer

@@ -23,6 +23,7 @@ from medvlp.data.pairs import read_pairs
 from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.errors import UsageError
 from medvlp.knowledge.attributes import Attribute, AttributeSettings, attributes_of
+from medvlp.knowledge.selection import select
 from medvlp.knowledge.store import read_graph
 from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
 
@@ -216,6 +217,7 @@ class GraphAttributesDataModule(AttributesDataModule):
 
     Args:
         graph: The graph.
+        diseases: Which diseases, such as ``descendants of cancer``; None for all.
         attributes: Which texts.
         groups: Diseases in a batch and texts of each.
         tokenizer: How the tokenizer is made.
@@ -231,6 +233,7 @@ class GraphAttributesDataModule(AttributesDataModule):
         self,
         *,
         graph: Path,
+        diseases: str | None = None,
         attributes: AttributeSettings = _ATTRIBUTES,
         groups: GroupBatches = _GROUPS,
         tokenizer: TokenizerSettings = _TOKENIZER,
@@ -250,12 +253,14 @@ class GraphAttributesDataModule(AttributesDataModule):
             num_workers=num_workers,
         )
         self._graph = graph
+        self._diseases = diseases
         self._attributes = attributes
         self._captions_of = captions_of
 
     def _read_source(self) -> KnowledgeSource:
         graph = read_graph(self._graph)
-        return KnowledgeSource.of_graph(graph, None, self._attributes)
+        ids = None if self._diseases is None else select(graph, self._diseases)
+        return KnowledgeSource.of_graph(graph, ids, self._attributes)
 
     def _further_texts(self) -> Iterable[str]:
         if self._captions_of is None:

@@ -18,14 +18,15 @@ from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
 from medvlp.models.text_tower import TextTowerMeta, load_text_tower, take_text_tower
+from medvlp.models.weights import load_weights_into, read_safetensors
 from medvlp.training.freezing import FreezeSettings, freeze_towers
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import (
     OptimizerSettings,
     ScheduleSettings,
     build_optimizer,
-    learning_rate_factor,
 )
+from medvlp.training.stepping import scheduled
 
 if TYPE_CHECKING:
     from medvlp.losses.report import LossReport
@@ -47,6 +48,7 @@ class ContrastiveModule(pl.LightningModule):
         objective: Name of what a step descends.
         objective_options: Arguments of the objective.
         freeze: Which towers rest in the first epochs.
+        image_from: Safetensors file of the image tower's weights to begin with, under timm's names.
         text_from: Folder of a text tower that knowledge training wrote, to begin with.
         seed: Fixes the random first weights.
     """
@@ -63,6 +65,7 @@ class ContrastiveModule(pl.LightningModule):
         objective: str = "clip",
         objective_options: dict[str, OptionValue] | None = None,
         freeze: FreezeSettings = _FREEZE,
+        image_from: Path | None = None,
         text_from: Path | None = None,
         seed: int = 0,
     ) -> None:
@@ -74,6 +77,7 @@ class ContrastiveModule(pl.LightningModule):
         self._objective = build_objective(objective, objective_options or {})
         self._objective_name = objective
         self._freeze = freeze
+        self._image_from = image_from
         self._text_from = text_from
         self.knowledge: torch.nn.Module | None = None
         self.text_origin: TextTowerMeta | None = None
@@ -84,7 +88,7 @@ class ContrastiveModule(pl.LightningModule):
 
         Raises:
             UsageError: If captions may be longer than the text tower takes (MV1002).
-            ModelError: If the text tower to begin with cannot be used (MV14xx, MV2043).
+            ModelError: If a tower to begin with cannot be used (MV14xx, MV2043).
         """
         if self.dual_encoder is not None:
             return
@@ -96,6 +100,9 @@ class ContrastiveModule(pl.LightningModule):
                 expected=f"at most model.encoder.text.max_tokens={self._settings.text.max_tokens}",
             )
         built = DualEncoder(self._settings, data.tokenizer.vocab_size, seed=self._seed)
+        if self._image_from is not None:
+            weights = read_safetensors(self._image_from)
+            load_weights_into(built.image_tower, weights, str(self._image_from))
         if self._text_from is not None:
             source = load_text_tower(self._text_from)
             take_text_tower(built, source, data.tokenizer, str(self._text_from))
@@ -189,23 +196,7 @@ class ContrastiveModule(pl.LightningModule):
             self._optimizer_settings,
             further=[(f"objective.{name}", parameter) for name, parameter in named],
         )
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        steps_per_epoch = self._steps_per_epoch(total_steps)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: learning_rate_factor(
-                step, total_steps, self._schedule, steps_per_epoch=steps_per_epoch
-            ),
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
-
-    def _steps_per_epoch(self, total_steps: int) -> int:
-        if self._schedule.warmup_epochs is None:
-            return total_steps
-        return -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches)
+        return scheduled(optimizer, self.trainer, self._schedule)
 
     def _encoder(self) -> DualEncoder:
         if self.dual_encoder is None:

@@ -46,7 +46,15 @@ __all__ = [
 BUNDLE_FOLDER = "bundle"
 TEXT_TOWER_FOLDER = "text_tower"
 _LIBRARIES = ("torch", "timm", "transformers", "lightning", "tokenizers", "numpy")
-_LOCAL_KEYS = {"folder", "file", "graph", "captions_of", "text_from", "exclude_synonyms_file"}
+_LOCAL_KEYS = {
+    "folder",
+    "file",
+    "graph",
+    "captions_of",
+    "image_from",
+    "text_from",
+    "exclude_synonyms_file",
+}
 
 
 class RunSettings(StrictModel):

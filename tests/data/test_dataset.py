@@ -1,5 +1,7 @@
 """A sample depends on seed, epoch and index only, and batches hold what the manifest says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,17 @@ def test_collator__builds_the_table_of_related_concepts(pairs_folder, records):
     apart = PairCollator(tokenizer, 16, ConceptNumbers(number, strangers))(samples)
     assert unpack_related(apart.related, rows)[:, :2].tolist() == [[True, False], [False, True]]
     assert apart.relation().related is apart.related
+
+
+def test_dataset__cuts_the_input_from_any_place_of_the_resized_image(pairs_folder, records):
+    plain = {"turns": False, "contrast": 0.0, "tint": 0.0, "brightness": 0.0}
+    crop = AugmentSettings(random_crop=True, **plain)
+    wanted = replace(INPUT, resize_px=14)
+    dataset = PairsDataset(read_pairs(pairs_folder), "train", wanted, augment=crop, seed=0)
+    whole = prepare_image(records[3].image, replace(INPUT, resize_px=14, input_px=14))
+    places = {whole[i : i + 12, j : j + 12].tobytes() for i in range(3) for j in range(3)}
+    seen = {dataset[Draw(epoch, 3)].image.tobytes() for epoch in range(100)}
+    assert seen == places
 
 
 def test_dataset__hands_captions_and_concepts_to_the_augmenter_with_the_samples_own_generator(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from medvlp.data.augment import AugmentSettings
 from medvlp.data.groups import GroupBatches
 from medvlp.data.modules import InputSettings, PairsDataModule, TokenizerSettings
 from medvlp.data.sampler import Draw
@@ -128,6 +129,7 @@ def test_train_dataloader__puts_knowledge_into_captions_of_the_training_split_on
     ("options", "phrase"),
     [
         ({"captions": CaptionSettings()}, "data.captions is given without data.graph"),
+        ({"augment": AugmentSettings(random_crop=True)}, "there is nothing to cut off"),
         ({"groups": GROUPS}, r"data.batch_size=3 is not .* expected 6"),
         (
             {

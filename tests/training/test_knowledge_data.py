@@ -79,6 +79,14 @@ def test_graph_module__reads_the_graph_and_tells_of_umls(tmp_path, striped_pairs
         GraphAttributesDataModule(graph=tmp_path / "no.parquet").setup("fit")
 
 
+def test_graph_module__takes_a_choice_of_diseases(tmp_path):
+    path = write_graph(cancer_graph(), tmp_path / "graph.parquet")
+    data = GraphAttributesDataModule(graph=path, diseases="lung cancer or skin cancer")
+    assert {a.concept_id for a in data.training.attributes} == {"X:1", "X:5"}
+    with pytest.raises(KnowledgeError):
+        GraphAttributesDataModule(graph=path, diseases="lung cancre").setup("fit")
+
+
 def test_module__refuses_too_few_diseases_and_a_bad_share():
     many = GroupBatches(groups_per_batch=32, samples_per_group=4, with_anchor=True)
     with pytest.raises(DataError, match="MV1751: 9 groups do not fill one batch"):
