@@ -15,9 +15,11 @@ from medvlp.models.bundle import load_bundle
 from medvlp.models.importers.kinds import import_release
 from medvlp.models.importers.records import ImportRequest
 from medvlp.pixels import prepare_image
+from medvlp.text.clip_tokenizer import ClipTokenizer
 from tests.models.conftest import TINY_CLIP, filled_randomly
 from tests.models.importers.releases import BERT, TEXTS, photographs, write_biomedclip
 
+ENDS = ("<|startoftext|>", "<|endoftext|>")
 PREPROCESS = {"mean": [0.5, 0.4, 0.5], "std": [0.2, 0.3, 0.2], "interpolation": "bilinear"}
 
 
@@ -214,14 +216,18 @@ def test_import__names_what_is_wrong(clip_folder, tmp_path, damage):
     assert not (tmp_path / "bundle").exists()
 
 
-def test_import__takes_the_tokenizer_of_the_folder_where_the_model_names_one(clip_folder, tmp_path):
-    plain = run("open-clip", clip_folder, tmp_path / "1")
-    tokenizer = (tmp_path / "1" / "bundle" / "tokenizer.json").read_text()
-    (clip_folder / "tokenizer.json").write_text(tokenizer)
-    edit_model(clip_folder, lambda m: m["text_cfg"].update(hf_tokenizer_name="x/y"))
-    named = run("open-clip", clip_folder, tmp_path / "2")
-    np.testing.assert_array_equal(named.text_encoder.embed(TEXTS), plain.text_encoder.embed(TEXTS))
-    state = torch.load(clip_folder / "open_clip_pytorch_model.bin", weights_only=True)
-    safetensors.torch.save_file(state, clip_folder / "open_clip_model.safetensors")
-    (clip_folder / "open_clip_pytorch_model.bin").unlink()
-    assert run("open-clip", clip_folder, tmp_path / "3").image_encoder.dim == 16
+def test_import__takes_the_tokenizer_that_the_model_names(tmp_path):
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    pieces = [*"acelnr", *(f"{letter}</w>" for letter in "acelnr"), *ENDS]
+    tokenizer = ClipTokenizer({piece: index for index, piece in enumerate(pieces)}, [])
+    (folder / "tokenizer.json").write_text(tokenizer.to_json())
+    text = {**TINY_CLIP["text_cfg"], "vocab_size": len(pieces), "hf_tokenizer_name": "x/y"}
+    write_config(folder, {**TINY_CLIP, "text_cfg": text})
+    model = filled_randomly(open_clip.CLIP(**{**TINY_CLIP, "text_cfg": text})).eval()
+    safetensors.torch.save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    with torch.inference_mode():
+        ids = torch.from_numpy(tokenizer.encode(["renal cancer"], 77).ids)
+        expected = model.encode_text(ids, normalize=True).numpy()
+    actual = run("open-clip", folder, tmp_path).text_encoder.embed(["renal cancer"])
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
