@@ -8,7 +8,8 @@ share of them tells of a tissue that is not there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,10 +21,23 @@ from medvlp.phantoms.textures import paint_texture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TISSUES", "PhantomTiles", "make_tiles", "write_captions"]
+__all__ = ["LOOK_ALIKE", "TISSUES", "Errors", "PhantomTiles", "make_tiles", "write_captions"]
 
 TISSUES = tuple(item.key for item in CLASSES if item.key != "glass")
 """Tissues in the order of their numbers here."""
+
+LOOK_ALIKE = {
+    "clear-cell": "small-cell",
+    "small-cell": "clear-cell",
+    "papillary": "glandular",
+    "glandular": "papillary",
+    "normal": "stroma",
+    "stroma": "fat",
+    "fat": "normal",
+}
+"""What a tissue is mistaken for where mistakes are always the same."""
+
+Errors = Literal["any", "alike"]
 
 _MPP = 2.0
 _TEXTURE_PX = 256
@@ -47,10 +61,11 @@ class PhantomTiles:
     slide: NDArray[np.int64]
 
 
+@lru_cache(maxsize=2)
 def make_tiles(
     seed: int, *, slides: int, regions: int, views: int, tile_px: int = 64
 ) -> PhantomTiles:
-    """Paint slides and cut tiles.
+    """Paint slides and cut tiles; the last two results are kept, and are not to be changed.
 
     Args:
         seed: Decides everything.
@@ -82,14 +97,15 @@ def make_tiles(
 
 
 def write_captions(
-    tiles: PhantomTiles, seed: int, wrong_share: float
+    tiles: PhantomTiles, seed: int, wrong_share: float, errors: Errors = "any"
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Write one caption per tile.
 
     Args:
         tiles: The tiles.
         seed: Decides wording and errors.
-        wrong_share: Share of captions that tell of another tissue, each other one alike.
+        wrong_share: Share of captions that tell of another tissue.
+        errors: Which one: ``any`` other tissue alike, or always its look-alike.
 
     Returns:
         Captions, and the tissue that each tells of, shape ``(N,)``, int64.
@@ -97,5 +113,8 @@ def write_captions(
     rng = np.random.default_rng((seed, 1))
     is_wrong = rng.random(len(tiles.tissue)) < wrong_share
     away = rng.integers(1, len(TISSUES), size=len(tiles.tissue))
-    told = np.where(is_wrong, (tiles.tissue + away) % len(TISSUES), tiles.tissue)
+    other = (tiles.tissue + away) % len(TISSUES)
+    if errors == "alike":
+        other = np.array([TISSUES.index(LOOK_ALIKE[key]) for key in TISSUES])[tiles.tissue]
+    told = np.where(is_wrong, other, tiles.tissue)
     return [caption_class(rng, TISSUES[number]) for number in told.tolist()], told

@@ -72,7 +72,7 @@ class KnowledgeSettings(StrictModel):
     """
 
     part: Literal["kin", "cancers", "all"] = "kin"
-    steps: int = 400
+    steps: int = 250
     concepts_per_batch: int = 32
     texts_per_concept: int = 8
     learning_rate: float = 1e-3
