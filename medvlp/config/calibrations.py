@@ -26,6 +26,7 @@ __all__ = [
     "CalibrationCases",
     "ConfidenceCalibration",
     "PredictionSets",
+    "ReportedNodes",
     "Temperature",
     "TileThreshold",
     "read_confidence_calibration",
@@ -128,6 +129,25 @@ class PredictionSets(StrictModel):
     """Share of left-out cases whose set holds every class."""
 
 
+class ReportedNodes(StrictModel):
+    """Where cases are reported in a graph, and how often rightly, on left-out folds."""
+
+    graph_sha256: str
+    """Hash of the graph."""
+    confidence: Share
+    """Least probability of a node."""
+    right: Share
+    """Share of left-out cases whose class is at or below their node."""
+    right_low: Share
+    """Lower end of its binomial interval (95 %)."""
+    right_high: Share
+    """Upper end of the same."""
+    share_at_class: Share
+    """Share of left-out cases that are reported at a single class."""
+    share_at_root: Share
+    """Share of left-out cases that are reported at the root, which says nothing."""
+
+
 class ConfidenceCalibration(StrictModel):
     """How the scores of a model and a task become probabilities and prediction sets."""
 
@@ -139,6 +159,7 @@ class ConfidenceCalibration(StrictModel):
     cases: CalibrationCases
     temperature: Temperature
     sets: PredictionSets
+    nodes: ReportedNodes | None = None
 
 
 class TileThreshold(StrictModel):

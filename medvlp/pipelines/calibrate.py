@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,18 +18,21 @@ from medvlp.config.calibrations import (
     CalibrationCases,
     ConfidenceCalibration,
     PredictionSets,
+    ReportedNodes,
     Temperature,
     TileThreshold,
 )
-from medvlp.errors import DataError, UsageError, nearest_name
-from medvlp.io import content_sha256, read_csv
+from medvlp.errors import UsageError
+from medvlp.io import content_sha256
 from medvlp.metrics import UndefinedMetricError
 from medvlp.metrics.segmentation import tile_truth
+from medvlp.pipelines.case_labels import LabelTable, bad_labels, check_classes, read_labels
+from medvlp.pipelines.confidence import DEFAULT_CONFIDENCE, make_node_rule
 from medvlp.pipelines.masks import read_mask
 from medvlp.pipelines.tile_scores import TILE_SCORES_FILE, read_tile_scores
 from medvlp.zeroshot.calibration import CALIBRATED_HEADS, case_logits, fit_temperature
 from medvlp.zeroshot.conformal import conformal_quantile, label_scores, required_cases
-from medvlp.zeroshot.cross_fitting import measure_confidence, measure_sets
+from medvlp.zeroshot.cross_fitting import measure_confidence, measure_nodes, measure_sets
 from medvlp.zeroshot.thresholds import fit_tile_threshold
 from medvlp.zeroshot.tiles import first_occurrences, softmax
 
@@ -38,93 +41,30 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medvlp.pipelines.judged_run import JudgedCase, JudgedRun
+    from medvlp.knowledge.graph import KnowledgeGraph
+    from medvlp.pipelines.judged_run import JudgedRun
     from medvlp.zeroshot.conformal import SetMethod
 
-__all__ = ["LabelTable", "LabelledCase", "fit_confidence", "fit_threshold", "read_labels"]
+__all__ = ["fit_confidence", "fit_threshold"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelledCase:
-    """A case of the run with what is known of it.
+@dataclass(frozen=True)
+class _Scores:
+    """Logits, labels and groups of the labelled cases; shapes ``(n, C)``, ``(n,)``, ``(n,)``."""
 
-    Attributes:
-        case: The case.
-        value: Its class, or the path of its mask.
-        group: Its patient or other group; its own id where the table has no such column.
-    """
-
-    case: JudgedCase
-    value: str
-    group: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelTable:
-    """What a table says of the cases of a run.
-
-    Attributes:
-        cases: The cases that it labels.
-        left_out: Number of rows and cases that are not among them, by reason.
-    """
-
-    cases: tuple[LabelledCase, ...]
-    left_out: dict[str, int]
-
-
-def read_labels(run: JudgedRun, table: Path, column: str) -> LabelTable:
-    """Read what a table says of the cases of a run.
-
-    Args:
-        run: The run.
-        table: CSV with ``case_id`` and ``column``, and ``group`` if wanted.
-        column: ``label`` or ``mask``; rows where it is empty are left out, and so are rows of cases
-            that the run has no prediction for.
-
-    Raises:
-        DataError: MV1524 if a column is missing, a case is named twice, or no case of the run is
-            named.
-        MedvlpError: If the table cannot be read.
-    """
-    rows = read_csv(table)
-    columns = set(rows[0]) if rows else set()
-    for name in ("case_id", column):
-        if name not in columns:
-            raise _bad(
-                table,
-                f"there is no column {name!r}{nearest_name(name, columns)}",
-                f"the columns case_id and {column}, and group if cases share patients",
-            )
-    counts = Counter(row["case_id"] for row in rows)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise _bad(table, f"case {twice[0]!r} is named {counts[twice[0]]} times", "each case once")
-    filled = [row for row in rows if row[column].strip()]
-    found = tuple(
-        LabelledCase(
-            case=run.cases[row["case_id"]],
-            value=row[column].strip(),
-            group=row.get("group", "").strip() or row["case_id"],
-        )
-        for row in filled
-        if row["case_id"] in run.cases
-    )
-    if not found:
-        raise _bad(
-            table,
-            f"none of its {len(rows)} cases has a {column} and a prediction in run {run.name}",
-            f"case ids as in predictions.csv, such as {next(iter(run.cases), 'none')!r}",
-        )
-    left_out = {
-        f"rows without a {column}": len(rows) - len(filled),
-        "rows without a prediction in the run": len(filled) - len(found),
-        "predictions without a row": len(run.cases) - len(found),
-    }
-    return LabelTable(cases=found, left_out={why: n for why, n in left_out.items() if n})
+    logits: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.str_]
 
 
 def fit_confidence(
-    run: JudgedRun, table: Path, *, alpha: float, method: SetMethod
+    run: JudgedRun,
+    table: Path,
+    *,
+    alpha: float,
+    method: SetMethod,
+    graph: KnowledgeGraph | None = None,
+    confidence: float = DEFAULT_CONFIDENCE,
 ) -> ConfidenceCalibration:
     """Fit a temperature and the threshold of prediction sets on labelled cases.
 
@@ -133,12 +73,14 @@ def fit_confidence(
         table: CSV with ``case_id`` and ``label``.
         alpha: Error rate of the sets, above 0 and below 1.
         method: How sets are made.
+        graph: Graph whose nodes cases would be reported at; measured only, nothing is fitted to it.
+        confidence: Least probability of a node.
 
     Raises:
         UsageError: MV1522 if the rule of the task gives no distribution over classes.
+        ConfigError: MV1525 or MV1526 if the graph does not fit the task.
         DataError: MV1524 if the table does not fit the run, or names what is no class.
     """
-    classes = run.task.classes
     if run.task.head not in CALIBRATED_HEADS:
         raise UsageError(
             "MV1522",
@@ -146,11 +88,21 @@ def fit_confidence(
             expected=f"a task decided by one of {list(CALIBRATED_HEADS)}",
         )
     told = read_labels(run, table, "label")
-    cases = told.cases
-    for labelled in cases:
-        if labelled.value not in classes:
-            raise _unknown_class(run, table, labelled)
-    labels = np.asarray([classes.index(labelled.value) for labelled in cases])
+    check_classes(run, table, told)
+    scores = _scores(run, told)
+    return ConfidenceCalibration(
+        medvlp_version=__version__,
+        model=run.model,
+        task=run.task,
+        cases=_cases(run, table, told, dict(Counter(case.value for case in told.cases))),
+        temperature=_temperature(scores),
+        sets=_sets(scores, alpha, method),
+        nodes=None if graph is None else _nodes(run, scores, graph, confidence),
+    )
+
+
+def _scores(run: JudgedRun, told: LabelTable) -> _Scores:
+    classes, cases = run.task.classes, told.cases
     rows = [labelled.case.row for labelled in cases]
     logits = case_logits(
         [[row.probabilities[name] for name in classes] for row in rows],
@@ -158,22 +110,16 @@ def fit_confidence(
         head=run.task.head,
         min_ratio=run.rules.min_ratio,
     )
-    groups = np.asarray([labelled.group for labelled in cases])
-    return ConfidenceCalibration(
-        medvlp_version=__version__,
-        model=run.model,
-        task=run.task,
-        cases=_cases(run, table, told, dict(Counter(labelled.value for labelled in cases))),
-        temperature=_temperature(logits, labels, groups),
-        sets=_sets(softmax(logits), labels, groups, alpha, method),
+    return _Scores(
+        logits=logits,
+        labels=np.asarray([classes.index(labelled.value) for labelled in cases]),
+        groups=np.asarray([labelled.group for labelled in cases]),
     )
 
 
-def _temperature(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.str_]
-) -> Temperature:
-    fit = fit_temperature(logits, labels)
-    measured = measure_confidence(logits, labels, groups, fit)
+def _temperature(scores: _Scores) -> Temperature:
+    fit = fit_temperature(scores.logits, scores.labels)
+    measured = measure_confidence(scores.logits, scores.labels, scores.groups, fit)
     return Temperature(
         value=fit.temperature,
         rule=fit.rule,
@@ -187,15 +133,11 @@ def _temperature(
     )
 
 
-def _sets(
-    probabilities: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    groups: NDArray[np.str_],
-    alpha: float,
-    method: SetMethod,
-) -> PredictionSets:
-    threshold = conformal_quantile(label_scores(probabilities, labels, method), alpha)
-    measured = measure_sets(probabilities, labels, groups, alpha, method)
+def _sets(scores: _Scores, alpha: float, method: SetMethod) -> PredictionSets:
+    probabilities = softmax(scores.logits)
+    fitted = label_scores(probabilities, scores.labels, method)
+    threshold = conformal_quantile(fitted, alpha)
+    measured = measure_sets(probabilities, scores.labels, scores.groups, alpha, method)
     return PredictionSets(
         method=method,
         alpha=alpha,
@@ -206,6 +148,20 @@ def _sets(
         coverage_high=measured.coverage_high,
         mean_size=measured.mean_size,
         share_of_full_sets=measured.share_of_full_sets,
+    )
+
+
+def _nodes(
+    run: JudgedRun, scores: _Scores, graph: KnowledgeGraph, confidence: float
+) -> ReportedNodes | None:
+    rule = make_node_rule(run.rules, graph, confidence)
+    if rule is None:
+        return None
+    measured = measure_nodes(
+        scores.logits, scores.labels, scores.groups, rule.hierarchy, rule.confidence
+    )
+    return ReportedNodes(
+        graph_sha256=graph.content_sha256, confidence=rule.confidence, **asdict(measured)
     )
 
 
@@ -243,7 +199,7 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
     try:
         fit = fit_tile_threshold(covered, np.concatenate(probabilities))
     except (UndefinedMetricError, ValueError) as error:
-        raise _bad(
+        raise bad_labels(
             table,
             f"{int(covered.sum())} of {len(covered)} tiles are covered by masks, and no threshold "
             f"parts them from the others ({error})",
@@ -274,25 +230,4 @@ def _cases(
         class_counts=counts,
         left_out=told.left_out,
         content_sha256=tuple(sorted(labelled.case.content_sha256 for labelled in cases)),
-    )
-
-
-def _bad(table: Path, what: str, expected: str, hint: str = "") -> DataError:
-    return DataError("MV1524", f"{table}: {what}", expected=expected, hint=hint)
-
-
-def _unknown_class(run: JudgedRun, table: Path, labelled: LabelledCase) -> DataError:
-    classes = run.task.classes
-    hint = ""
-    if labelled.value in run.rules.class_names:
-        hint = (
-            f"head {run.task.head!r} never answers {labelled.value!r}; leave these cases out, or "
-            "decide by head 'mean' or 'top-j'"
-        )
-    near = nearest_name(labelled.value, classes)
-    return _bad(
-        table,
-        f"case {labelled.case.row.case_id!r} has the label {labelled.value!r}{near}",
-        f"one of {list(classes)}",
-        hint,
     )

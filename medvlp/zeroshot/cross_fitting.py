@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MeasuredConfidence", "MeasuredSets", "measure_confidence", "measure_sets"]
+    from medvlp.zeroshot.hierarchy import ClassHierarchy
+
+__all__ = [
+    "MeasuredConfidence",
+    "MeasuredNodes",
+    "MeasuredSets",
+    "measure_confidence",
+    "measure_nodes",
+    "measure_sets",
+]
 
 _FOLDS = 5
 _REPEATS = 20
@@ -75,6 +84,25 @@ class MeasuredSets:
     share_of_full_sets: float
 
 
+@dataclass(frozen=True)
+class MeasuredNodes:
+    """How often the node that a case is reported at holds its class, on left-out folds.
+
+    Attributes:
+        right: Share of left-out cases whose class is at or below their node, mean over repetitions.
+        right_low: Lower end of its exact binomial interval (95 %) for n cases.
+        right_high: Upper end of the same.
+        share_at_class: Share of cases that are reported at a single class.
+        share_at_root: Share of cases that are reported at the root.
+    """
+
+    right: float
+    right_low: float
+    right_high: float
+    share_at_class: float
+    share_at_root: float
+
+
 def measure_confidence(
     logits: ArrayLike, labels: ArrayLike, groups: ArrayLike, fit: TemperatureFit
 ) -> MeasuredConfidence:
@@ -89,11 +117,7 @@ def measure_confidence(
     rows, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     is_right = rows.argmax(axis=1) == truth
     errors, losses = [], []
-    for folds in _repetitions(groups):
-        left_out = np.empty_like(rows)
-        for kept, tested in _splits(folds):
-            fitted = fit_temperature(rows[kept], truth[kept])
-            left_out[tested] = rows[tested] / fitted.temperature
+    for left_out in _left_out_logits(rows, truth, groups):
         errors.append(expected_calibration_error(softmax(left_out).max(axis=1), is_right))
         losses.append(negative_log_likelihood(left_out, truth, 1.0))
     after = calibrated_probabilities(rows, fit.temperature)
@@ -141,6 +165,47 @@ def measure_sets(
         mean_size=float(np.mean(sizes)),
         share_of_full_sets=float(np.mean(full)),
     )
+
+
+def measure_nodes(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike,
+    hierarchy: ClassHierarchy,
+    confidence: float,
+) -> MeasuredNodes:
+    """Measure where cases are reported, with the temperature of the other folds.
+
+    Args:
+        logits: Shape ``(n, C)``.
+        labels: Class of each case, shape ``(n,)``.
+        groups: Group of each case, shape ``(n,)``; groups stay together.
+        hierarchy: The nodes above the classes, in the order of the logits.
+        confidence: Least probability of a node.
+    """
+    rows, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
+    right, at_class, at_root = [], [], []
+    for left_out in _left_out_logits(rows, truth, groups):
+        nodes = [hierarchy.choose_row(shares, confidence) for shares in softmax(left_out)]
+        held = hierarchy.members[nodes]
+        right.append(held[np.arange(len(truth)), truth].mean())
+        at_class.append((held.sum(axis=1) == 1).mean())
+        at_root.append(np.mean([node == 0 for node in nodes]))
+    share = float(np.mean(right))
+    low, high = binomial_interval(share * len(truth), len(truth))
+    return MeasuredNodes(share, low, high, float(np.mean(at_class)), float(np.mean(at_root)))
+
+
+def _left_out_logits(
+    rows: NDArray[np.float64], truth: NDArray[np.int64], groups: ArrayLike
+) -> Iterator[NDArray[np.float64]]:
+    """Yield, for each repetition, every case at the temperature of the other folds."""
+    for folds in _repetitions(groups):
+        left_out = np.empty_like(rows)
+        for kept, tested in _splits(folds):
+            fitted = fit_temperature(rows[kept], truth[kept])
+            left_out[tested] = rows[tested] / fitted.temperature
+        yield left_out
 
 
 def _repetitions(groups: ArrayLike) -> Iterator[NDArray[np.int64]]:

@@ -121,7 +121,18 @@ class ClassHierarchy:
         return found
 
     def choose(self, probabilities: ArrayLike, confidence: float) -> NodeChoice:
-        """Report a case at the deepest node that is certain enough.
+        """Report a case at the deepest node that is certain enough; see :meth:`choose_row`.
+
+        Args:
+            probabilities: Probability of each class, shape ``(C,)``.
+            confidence: Least probability of the node, 0 to 1.
+        """
+        row = self.choose_row(probabilities, confidence)
+        found = float(min(self.roll_up(probabilities)[row], 1.0))
+        return NodeChoice(self.ids[row], self.path(row), found)
+
+    def choose_row(self, probabilities: ArrayLike, confidence: float) -> int:
+        """Return the row of the deepest node that is certain enough.
 
         Deepest is a node of probability at least ``confidence`` without such a node below it.
         Where there are several, which takes a node with several parents or a confidence of at most
@@ -142,11 +153,10 @@ class ClassHierarchy:
                 is_deepest[list(above)] = False
         # a node passes where one below it does, so only direct parents need to be crossed out
         best = int(shares.argmax())
-        row = min(
+        return min(
             np.flatnonzero(is_deepest).tolist(),
             key=lambda m: (not self.members[m, best], self.members[m].sum(), -found[m], m),
         )
-        return NodeChoice(self.ids[row], self.path(row), float(min(found[row], 1.0)))
 
     def path(self, row: int) -> tuple[str, ...]:
         """Return the names from the root to a node by the shortest way, without an unnamed root."""

@@ -16,6 +16,8 @@ from medvlp.config.runs import (
 )
 from medvlp.config.task import Task, parse_task, task_settings
 from medvlp.io import json_sha256, write_json
+from medvlp.knowledge.graph import KnowledgeGraph
+from medvlp.knowledge.terms import Term
 from medvlp.pipelines.tile_scores import TILE_SCORES_FILE, TileScoreTable, write_tile_scores
 
 CLASSIFIER = "c1" * 32
@@ -128,3 +130,13 @@ def write_labels(path: Path, labels: list[str], column: str = "label") -> Path:
     lines = [f"case_id,{column}", *(f"s{n}.svs,{label}" for n, label in enumerate(labels))]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def graph() -> KnowledgeGraph:
+    """Return a graph of four terms: K:2 and K:3 below K:1 below K:0."""
+    terms = (("K:0", "disease", ()), ("K:1", "RCC", ("K:0",)))
+    leaves = (("K:2", "clear cell RCC", ("K:1",)), ("K:3", "papillary RCC", ("K:1",)))
+    return KnowledgeGraph(
+        Term(id=key, name=name, synonyms=(), definitions=(), parents=above, xrefs=())
+        for key, name, above in (*terms, *leaves)
+    )

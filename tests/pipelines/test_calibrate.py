@@ -10,10 +10,10 @@ from scipy import special
 from medvlp.config.calibrations import read_confidence_calibration, read_tile_threshold
 from medvlp.errors import DataError, UsageError
 from medvlp.io import content_sha256, write_json
-from medvlp.pipelines.calibrate import fit_confidence, fit_threshold, read_labels
+from medvlp.pipelines.calibrate import fit_confidence, fit_threshold
 from medvlp.pipelines.judged_run import JudgedRun, read_judged_run
 from medvlp.zeroshot.calibration import case_logits, fit_temperature
-from tests.pipelines.run_samples import slide_sha256, write_labels, write_run
+from tests.pipelines.run_samples import graph, slide_sha256, write_labels, write_run
 
 NAMES = ("CC", "PAP", "Normal")
 
@@ -63,6 +63,26 @@ def test_fit_confidence__uses_the_shares_of_tiles_with_their_number(tmp_path: Pa
     assert found.temperature.value == pytest.approx(expected.temperature)
 
 
+def test_fit_confidence__measures_the_nodes_of_a_graph(tmp_path: Path) -> None:
+    shares, labels = sample(30)
+    classes = {
+        "CC": {"names": ["a"], "concept": "K:2"},
+        "PAP": {"names": ["b"], "concept": "K:3"},
+        "Normal": {"names": ["c"]},
+    }
+    write_run(tmp_path / "run", shares, classes=classes)
+    table = write_labels(tmp_path / "labels.csv", labels)
+    found = fit_confidence(
+        judged(tmp_path / "run"), table, alpha=0.2, method="lac", graph=graph(), confidence=0.8
+    )
+    assert found.nodes is not None
+    assert found.nodes.graph_sha256 == graph().content_sha256
+    assert found.nodes.right_low < found.nodes.right < found.nodes.right_high
+    assert found.nodes.share_at_class + found.nodes.share_at_root < 1
+    write_json(tmp_path / "c.json", found.model_dump(mode="json"))
+    assert read_confidence_calibration(tmp_path / "c.json") == found
+
+
 def test_fit_confidence__gives_full_sets_where_cases_are_too_few(tmp_path: Path) -> None:
     shares, labels = sample(8)
     write_run(tmp_path / "run", shares)
@@ -71,51 +91,6 @@ def test_fit_confidence__gives_full_sets_where_cases_are_too_few(tmp_path: Path)
     assert found.sets.threshold is None
     assert found.sets.required_cases == 9
     assert found.sets.share_of_full_sets == 1
-
-
-def test_read_labels__leaves_cases_without_label_out_and_reads_groups(tmp_path: Path) -> None:
-    shares, _ = sample(4)
-    write_run(tmp_path / "run", shares)
-    table = tmp_path / "labels.csv"
-    table.write_text("case_id,label,group\ns0.svs,CC,p1\ns1.svs,,p1\ns2.svs,PAP,\nnew.svs,CC,p2\n")
-    found = read_labels(judged(tmp_path / "run"), table, "label")
-    assert found.left_out == {
-        "rows without a label": 1,
-        "rows without a prediction in the run": 1,
-        "predictions without a row": 2,
-    }
-    assert [(x.case.row.case_id, x.value, x.group) for x in found.cases] == [
-        ("s0.svs", "CC", "p1"),
-        ("s2.svs", "PAP", "s2.svs"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "phrase"),
-    [
-        ("case_id,lable\ns0.svs,CC\n", r"no column 'label' \(did you mean 'lable'"),
-        ("case,label\ns0.svs,CC\n", "no column 'case_id'"),
-        ("case_id,label\n", "no column 'case_id'"),
-        ("case_id,label\ns0.svs,CC\ns0.svs,PAP\n", "case 's0.svs' is named 2 times"),
-        ("case_id,label\nx.svs,CC\n", "none of its 1 cases has a label and a prediction"),
-        ("case_id,label\ns0.svs,Cc\n", r"has the label 'Cc' \(did you mean 'CC'"),
-    ],
-)
-def test_fit_confidence__refuses_labels_that_do_not_fit(
-    tmp_path: Path, text: str, phrase: str
-) -> None:
-    write_run(tmp_path / "run", sample(3)[0])
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(DataError, match=phrase) as caught:
-        fit_confidence(judged(tmp_path / "run"), tmp_path / "labels.csv", alpha=0.1, method="lac")
-    assert caught.value.code == "MV1524"
-
-
-def test_fit_confidence__says_that_a_ratio_never_answers_normal(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", sample(3)[0], head="subtype-ratio")
-    table = write_labels(tmp_path / "labels.csv", ["CC", "Normal", "PAP"])
-    with pytest.raises(DataError, match="never answers 'Normal'"):
-        fit_confidence(judged(tmp_path / "run"), table, alpha=0.1, method="lac")
 
 
 # Tiles of the sample run: CC scores .9, .7, .2, .1; the mask covers the upper two.

@@ -12,8 +12,6 @@ from medvlp.config.runs import PredictionRow
 from medvlp.config.task import Task, parse_task, task_settings
 from medvlp.errors import ConfigError
 from medvlp.io import json_sha256, write_json
-from medvlp.knowledge.graph import KnowledgeGraph
-from medvlp.knowledge.terms import Term
 from medvlp.pipelines.confidence import (
     DEFAULT_CONFIDENCE,
     Identity,
@@ -27,7 +25,7 @@ from medvlp.pipelines.confidence import (
 )
 from medvlp.zeroshot.heads import SlideVerdict
 from tests.config import calibration_samples
-from tests.pipelines.run_samples import CLASSIFIER, WEIGHTS, task_document
+from tests.pipelines.run_samples import CLASSIFIER, WEIGHTS, graph, task_document
 
 SHARES = {"CC": 0.6, "PAP": 0.3, "Normal": 0.1}
 
@@ -39,15 +37,6 @@ def make_task(**changes: Any) -> Task:
         "Normal": {"names": ["c"]},
     }
     return parse_task(task_document(**({"classes": classes} | changes)), source="test")
-
-
-def graph() -> KnowledgeGraph:
-    terms = (("K:0", "disease", ()), ("K:1", "RCC", ("K:0",)))
-    leaves = (("K:2", "clear cell RCC", ("K:1",)), ("K:3", "papillary RCC", ("K:1",)))
-    return KnowledgeGraph(
-        Term(id=key, name=name, synonyms=(), definitions=(), parents=above, xrefs=())
-        for key, name, above in (*terms, *leaves)
-    )
 
 
 def identity(task: Task, **changes: Any) -> Identity:

@@ -5,7 +5,8 @@ import pytest
 from scipy import special
 
 from medvlp.zeroshot.calibration import fit_temperature, split_folds
-from medvlp.zeroshot.cross_fitting import measure_confidence, measure_sets
+from medvlp.zeroshot.cross_fitting import measure_confidence, measure_nodes, measure_sets
+from medvlp.zeroshot.hierarchy import build_hierarchy
 
 
 def cases(seed: int, n: int, factor: float = 4.0):
@@ -70,3 +71,31 @@ def test_measure_sets__works_with_a_single_group() -> None:
     logits, labels = cases(4, 40)
     found = measure_sets(special.softmax(logits, axis=1), labels, np.zeros(40), 0.2, "lac")
     assert found.coverage >= 0.8
+
+
+# Without a graph a node is a class, or the root where no class reaches the confidence.
+def test_measure_nodes__matches_loops_over_folds() -> None:
+    logits, labels = cases(6, 40)
+    hierarchy = build_hierarchy(dict.fromkeys("abc"), None)
+    right, at_root = [], []
+    for seed in range(20):
+        folds = split_folds(np.arange(40), 5, seed)
+        for fold in range(5):
+            fit = fit_temperature(logits[folds != fold], labels[folds != fold])
+            for i in np.flatnonzero(folds == fold):
+                shares = special.softmax(logits[i] / fit.temperature)
+                at_root.append(shares.max() < 0.6)
+                right.append(at_root[-1] or shares.argmax() == labels[i])
+    found = measure_nodes(logits, labels, np.arange(40), hierarchy, 0.6)
+    assert found.right == pytest.approx(np.mean(right))
+    assert found.share_at_root == pytest.approx(np.mean(at_root))
+    assert found.share_at_class == pytest.approx(1 - np.mean(at_root))
+
+
+def test_measure_nodes__holds_the_class_about_as_often_as_the_confidence_says() -> None:
+    logits, labels = cases(7, 400)
+    hierarchy = build_hierarchy(dict.fromkeys("abc"), None)
+    found = measure_nodes(logits, labels, np.arange(400), hierarchy, 0.8)
+    assert found.right_high > 0.8
+    assert found.right > 0.85
+    assert 0.1 < found.share_at_class < 0.9

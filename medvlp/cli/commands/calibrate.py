@@ -23,6 +23,8 @@ def calibrate(
     fit: Literal["confidence", "threshold"] = "confidence",
     alpha: float = 0.1,
     method: Literal["lac", "aps"] = "lac",
+    graph: Path | None = None,
+    confidence: float = 0.9,
     model: str | None = None,
     task: str | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
@@ -37,23 +39,37 @@ def calibrate(
         fit: A temperature with prediction sets, or the probability above which a tile is positive.
         alpha: Error rate of the prediction sets.
         method: lac gives the smallest sets, aps sets that grow where the model hesitates.
+        graph: A knowledge graph: measure how often cases are reported at a right node.
+        confidence: Least probability of that node.
         model: Name of the model, where the run has several.
         task: Name of the task, where the run has several.
         json_output: Print the file instead of a summary.
     """
     from medvlp.errors import UsageError
     from medvlp.io import write_json
+    from medvlp.knowledge.store import read_graph
     from medvlp.pipelines.calibrate import fit_confidence, fit_threshold
     from medvlp.pipelines.judged_run import read_judged_run
 
     if not 0 < alpha < 1:
         raise UsageError("MV1002", f"--alpha is {alpha:g}", expected="above 0 and below 1")
+    if not 0 < confidence <= 1:
+        raise UsageError(
+            "MV1002", f"--confidence is {confidence:g}", expected="above 0 and at most 1"
+        )
     judged = read_judged_run(run, model=model, task=task)
-    found = (
-        fit_threshold(judged, labels)
-        if fit == "threshold"
-        else fit_confidence(judged, labels, alpha=alpha, method=method)
-    )
+    found: ConfidenceCalibration | TileThreshold
+    if fit == "threshold":
+        found = fit_threshold(judged, labels)
+    else:
+        found = fit_confidence(
+            judged,
+            labels,
+            alpha=alpha,
+            method=method,
+            graph=None if graph is None else read_graph(graph),
+            confidence=confidence,
+        )
     write_json(out, found.model_dump(mode="json"))
     sys.stdout.write(found.model_dump_json(indent=2) + "\n" if json_output else _summary(found))
     if not json_output:
@@ -72,7 +88,7 @@ def _summary(found: ConfidenceCalibration | TileThreshold) -> str:
             f"threshold {found.threshold:.4f} for {found.positive}: sensitivity + specificity - 1 "
             f"is {found.youden_index:.3f}, AUROC {found.auroc:.3f} over the tiles of this set\n"
         )
-    return head + _temperature_lines(found) + _set_lines(found)
+    return head + _temperature_lines(found) + _set_lines(found) + _node_lines(found)
 
 
 _RULES = {
@@ -103,4 +119,15 @@ def _set_lines(found: ConfidenceCalibration) -> str:
         f"prediction sets ({sets.method}) hold the true class in {sets.coverage:.3f} of left-out "
         f"cases ({sets.coverage_low:.3f} to {sets.coverage_high:.3f}), wanted {wanted:g}; "
         f"{sets.mean_size:.2f} classes on average\n"
+    )
+
+
+def _node_lines(found: ConfidenceCalibration) -> str:
+    nodes = found.nodes
+    if nodes is None:
+        return ""
+    return (
+        f"nodes at confidence {nodes.confidence:g} hold the true class in {nodes.right:.3f} of "
+        f"left-out cases ({nodes.right_low:.3f} to {nodes.right_high:.3f}); "
+        f"{nodes.share_at_class:.2f} are at a class, {nodes.share_at_root:.2f} undecided\n"
     )
