@@ -190,7 +190,7 @@ class Linker:
         assertions = assess(text)
         mentions = []
         for candidate in chosen:
-            start, end = words.words[candidate.first].start, words.words[candidate.last].end
+            start, end = _span(text, words, candidate)
             mentions.append(
                 Mention(
                     start,
@@ -204,6 +204,15 @@ class Linker:
                 )
             )
         return mentions
+
+
+def _span(text: str, words: TextWords, candidate: Candidate) -> tuple[int, int]:
+    """Return the characters of a candidate, with the bracket that closes one opened inside."""
+    start, end = words.words[candidate.first].start, words.words[candidate.last].end
+    inside = text[start:end]
+    if text[end : end + 1] == ")" and inside.count("(") > inside.count(")"):
+        end += 1
+    return start, end
 
 
 def _word_counts(terms: Iterable[Term]) -> Counter[str]:

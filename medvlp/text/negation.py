@@ -12,7 +12,6 @@ our own.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from itertools import product
 from typing import Literal
 
 from medvlp.text import negation_cues as cues
+from medvlp.text.sentences import split_sentences
 
 __all__ = ["Assertions", "Status", "assess", "find_negated", "span_status"]
 
@@ -29,10 +29,6 @@ MAX_SCOPE_WORDS = 40
 
 _Kind = tuple[Status, bool, int]
 """Status, whether the cue works forwards, and the most words it reaches over."""
-
-_WORD = re.compile(r"w/o|r/o|[^\W_]+(?:[-'\u2019](?!(?:negative|free)\b)[^\W_]+)*|[^\w\s]")
-_SENTENCE_MARKS = frozenset(".!;\n")
-_NO_SENTENCE_END = frozenset("e.g i.e vs fig figs dr al approx ca cf no st".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +108,8 @@ def assess(text: str) -> Assertions:
         The scopes; ask them for the status of a span.
     """
     scopes: list[_Scope] = []
-    for words in _sentences(text):
-        tokens = [match.group().lower() for match in words]
+    for words in split_sentences(text):
+        tokens = [match.group().lower().replace("\u2019", "'") for match in words]
         for cue in _cues(tokens):
             low, high = _reach(tokens, cue)
             if low <= high:
@@ -129,52 +125,33 @@ def assess(text: str) -> Assertions:
     return Assertions(scopes)
 
 
-def _sentences(text: str) -> list[list[re.Match[str]]]:
-    """Cut a text into sentences of words and marks."""
-    sentences: list[list[re.Match[str]]] = [[]]
-    previous_end = 0
-    for match in _WORD.finditer(text):
-        if "\n" in text[previous_end : match.start()] and sentences[-1]:
-            sentences.append([])
-        sentences[-1].append(match)
-        previous_end = match.end()
-        if match.group() in _SENTENCE_MARKS and _ends_sentence(text, sentences[-1]):
-            sentences.append([])
-    return [words for words in sentences if words]
-
-
-def _ends_sentence(text: str, words: list[re.Match[str]]) -> bool:
-    mark = words[-1]
-    if mark.group() != ".":
-        return True
-    following = text[mark.end() : mark.end() + 2].lstrip()
-    if mark.end() < len(text) and not text[mark.end()].isspace():
-        # A number such as 6.7, or a full stop without its space: "valve.The".
-        return text[mark.end()].isupper() and text[mark.start() - 1].islower()
-    if len(words) < 2 or not following:
-        return True
-    before = words[-2].group().lower()
-    is_number = before == "no" and following[0].isdigit()
-    return not is_number and (before == "no" or before not in _NO_SENTENCE_END)
-
-
 def _cues(tokens: list[str]) -> list[_Cue]:
     """Return the cues of a sentence, longest phrase first at every word, without overlap."""
     table, longest = _cue_table()
+    places = [place for place, word in enumerate(tokens) if not _is_idle_adverb(word)]
+    words = [tokens[place] for place in places]
     found: list[_Cue] = []
-    place = 0
-    while place < len(tokens):
-        known = min(longest.get(tokens[place], 0), len(tokens) - place)
+    first = 0
+    while first < len(words):
+        known = min(longest.get(words[first], 0), len(words) - first)
         for length in range(known, 0, -1):
-            kinds = table.get(tuple(tokens[place : place + length]))
+            kinds = table.get(tuple(words[first : first + length]))
             if kinds is not None:
-                if not _is_number_sign(tokens, place):
-                    found += _directed(tokens, place, place + length - 1, kinds)
-                place += length
+                if not _is_number_sign(words, first):
+                    last = places[first + length - 1]
+                    found += _directed(tokens, places[first], last, kinds)
+                first += length
                 break
         else:
-            place += 1
+            first += 1
     return found
+
+
+def _is_idle_adverb(word: str) -> bool:
+    """Tell an adverb that says how and not whether: ``clearly``, ``any``, ``even``."""
+    if word in {"any", "even", "also", "yet", "ever"}:
+        return True
+    return word.endswith("ly") and len(word) > 4 and word not in cues.TELLING_ADVERBS
 
 
 def _directed(tokens: list[str], first: int, last: int, kinds: list[_Kind]) -> list[_Cue]:
@@ -225,9 +202,19 @@ def _stops_forward(tokens: list[str], place: int, cue: _Cue) -> bool:
         return word == ")" and "(" not in tokens[cue.last : place]
     if place == cue.last + 1:
         return False
+    is_reason = word == "as" and tokens[place - 1] == ","
     is_other_than = word == "other" and tokens[place + 1 : place + 2] == ["than"]
     is_shown = cue.status == "uncertain" and word in cues.SHOWING
-    return is_other_than or is_shown or word in cues.PATIENT_WORDS
+    return is_reason or is_other_than or is_shown or _is_background(tokens, place, cue)
+
+
+def _is_background(tokens: list[str], place: int, cue: _Cue) -> bool:
+    """Tell ``in a patient with`` from ``not a case of``."""
+    return (
+        tokens[place] in cues.PATIENT_WORDS
+        and not cues.BACKGROUND_OPENERS.isdisjoint(tokens[max(cue.last + 1, place - 5) : place])
+        and not cues.BACKGROUND_LINKS.isdisjoint(tokens[place + 1 : place + 2])
+    )
 
 
 def _is_stopper(tokens: list[str], place: int) -> bool:
@@ -254,17 +241,23 @@ def _starts_clause(tokens: list[str], place: int, cue: _Cue) -> bool:
 
 def _backward_start(tokens: list[str], cue: _Cue, first: int) -> int:
     """Walk back to the start of the sentence, to a contrast or to the clause before."""
+    place = cue.first - 1
+    while place > first and (tokens[place] in cues.SAME_SUBJECT or _is_idle_adverb(tokens[place])):
+        place -= 1
+    # "X was considered but has been ruled out": the verb before has the same subject.
+    spared_verbs = int(place < cue.first - 1)
     cut = None
-    for place in range(cue.first - 1, first - 1, -1):
+    while place >= first:
         word = tokens[place]
         if _is_stopper(tokens, place) or (word == "(" and ")" not in tokens[place : cue.first]):
             return place + 1
-        if word == ",":
-            cut = place
-        elif word == "and" and (cut is None or tokens[cut] == "and"):
+        if word == "," or (word == "and" and (cut is None or tokens[cut] == "and")):
             cut = place
         elif word in cues.FINITE_VERBS and place < cue.first - 1:
-            return place + 1 if cut is None else cut + 1
+            if not spared_verbs:
+                return place + 1 if cut is None else cut + 1
+            spared_verbs -= 1
+        place -= 1
     return first
 
 
@@ -296,9 +289,19 @@ def _cue_table() -> tuple[dict[tuple[str, ...], list[_Kind]], dict[str, int]]:
 
 
 def _phrases(text: str) -> list[tuple[str, ...]]:
-    choices = {"BE": cues.BE, "SEEN": cues.PERCEIVED}
-    return [
-        phrase
+    """Return the phrases of a list with every choice of words, contracted too (``wasn't``)."""
+    whole = [
+        tuple(" ".join(words).split())
         for pattern in text.split(";")
-        for phrase in product(*(choices.get(word, (word,)) for word in pattern.split()))
+        for words in product(*(cues.CHOICES.get(word, (word,)) for word in pattern.split()))
     ]
+    return whole + [short for phrase in whole for short in _contracted(phrase)]
+
+
+def _contracted(phrase: tuple[str, ...]) -> list[tuple[str, ...]]:
+    found = []
+    for place in range(1, len(phrase)):
+        verb = phrase[place - 1]
+        if phrase[place] == "not" and verb in cues.CONTRACTED:
+            found.append((*phrase[: place - 1], cues.CONTRACTED[verb], *phrase[place + 1 :]))
+    return found

@@ -47,9 +47,9 @@ def test_find_definitions__says_where_the_short_form_stands() -> None:
 
 def test_find_definitions__is_linear_in_the_length() -> None:
     for unit in ("word (AB) ", "(" * 10, "AB: ", "AB (" * 3):
-        begin = time.perf_counter()
+        begin = time.process_time()
         find_definitions(unit * 5000)
-        assert time.perf_counter() - begin < 2
+        assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize("text", ["RCC", "NSCLC", "ccRCC", "CMT2L", "COVID-19", "T4"])

@@ -108,9 +108,9 @@ def test_linker__refuses_a_confidence_outside_its_range() -> None:
 def test_link__is_linear_in_the_length(unit: str) -> None:
     def seconds(length: int) -> float:
         text = (unit * (length // len(unit) + 1))[:length]
-        begin = time.perf_counter()
+        begin = time.process_time()
         LINKER.link(text)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     seconds(5_000)
     assert seconds(50_000) < 40 * max(seconds(5_000), 5e-3)

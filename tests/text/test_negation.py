@@ -32,6 +32,8 @@ def status_of(text: str, target: str = "pneumonia") -> str:
         "No lesion other than pneumonia.",
         "No recurrence in a patient with pneumonia.",
         "No recurrence after pneumonia.",
+        "No film was taken, as pneumonia had been proven.",
+        "Never smoker with pneumonia.",
         "Pneumonia in an HIV-negative patient.",
         "There is pneumonia, fracture was excluded.",
         "The lung shows pneumonia, effusion is not seen.",
@@ -65,6 +67,16 @@ def test_span_status__is_present(text: str) -> None:
         "Neither effusion nor pneumonia.",
         "The scan was negative for pneumonia.",
         "Possible effusion without pneumonia.",
+        "Pneumonia could not be confirmed.",
+        "Pneumonia was suspected but later ruled out.",
+        "Pneumonia was not definitely seen.",
+        "Our findings exclude pneumonia.",
+        "The film doesn\u2019t show pneumonia.",
+        "Pneumonia wasn't seen.",
+        "Pneumonia, which was suspected, has been excluded.",
+        "The culture for pneumonia came back negative.",
+        "Pneumonia (-)",
+        "Not a case of pneumonia.",
         "A 6.7 cm mass, no pneumonia.",
     ],
 )
@@ -88,7 +100,6 @@ def test_span_status__is_absent(text: str) -> None:
         "No effusion, possibly pneumonia.",
         "Opacity, likely due to pneumonia.",
         "Pneumonia?",
-        "Pneumonia could not be confirmed.",
         "Family history of pneumonia.",
     ],
 )
@@ -120,9 +131,9 @@ def test_assess__takes_any_text(text: str) -> None:
 
 def test_assess__is_linear_in_the_length() -> None:
     def seconds(text: str) -> float:
-        begin = time.perf_counter()
+        begin = time.process_time()
         assess(text)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     for unit in ("no lesion and ", "no ", "not seen ", "( "):
         short, long = unit * 1000, unit * 8000
