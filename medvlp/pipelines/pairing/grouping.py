@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
+CaptionNode = tuple[str, str, str]
+"""Split, scope and normalised text of a caption."""
+
 __all__ = ["CaptionedImage", "Grouping", "TextEmbedder", "group_images"]
 
 
@@ -49,12 +52,14 @@ class CaptionedImage:
         captions: Its cleaned captions, one or more; repeated ones count.
         scope: Where near-duplicates are looked for.
         group: Semantic group that is known already, or empty.
+        split: Its split; no group crosses splits, so that no caption of a test speaks in training.
     """
 
     name: str
     captions: tuple[str, ...]
     scope: str = ""
     group: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +89,8 @@ def group_images(
 
     Args:
         images: N images.
-        clusters: Cluster of near-duplicates of each image, shape ``(N,)``, int64.
+        clusters: Cluster of near-duplicates of each image, shape ``(N,)``, int64; none crosses
+            splits.
         settings: How captions join groups, and how many a group keeps.
         text_embedder: Ranks captions; by words where there is none.
 
@@ -138,11 +144,10 @@ class _CaptionNodes:
 
     def __init__(self, images: Sequence[CaptionedImage], settings: CaptionMerging) -> None:
         self._settings = settings
-        holders: dict[tuple[str, str], list[int]] = defaultdict(list)
+        holders: dict[CaptionNode, list[int]] = defaultdict(list)
         for place, image in enumerate(images):
             for caption in image.captions:
-                scope = "" if settings.across_scopes else image.scope
-                holders[scope, normalize_caption(caption)].append(place)
+                holders[self.node_of(image, caption)].append(place)
         self.nodes = sorted(holders)
         self._holders = [holders[node] for node in self.nodes]
 
@@ -150,8 +155,8 @@ class _CaptionNodes:
         """Return the family of near-duplicates of each node; its own where they do not count."""
         if self._settings.merge != "similar":
             return np.arange(len(self.nodes))
-        scopes = [scope for scope, _ in self.nodes]
-        words = [word_set(text) for _, text in self.nodes]
+        scopes = [f"{split}/{scope}" for split, scope, _ in self.nodes]
+        words = [word_set(text) for _, _, text in self.nodes]
         return caption_families(words, scopes, self._settings)
 
     def identical_pairs(self) -> list[tuple[int, int]]:
@@ -168,9 +173,10 @@ class _CaptionNodes:
             if first != node
         ]
 
-    def scope_of(self, image: CaptionedImage) -> str:
-        """Return the scope under which an image's captions are kept."""
-        return "" if self._settings.across_scopes else image.scope
+    def node_of(self, image: CaptionedImage, caption: str) -> CaptionNode:
+        """Return the node of an image's caption."""
+        scope = "" if self._settings.across_scopes else image.scope
+        return image.split, scope, normalize_caption(caption)
 
     @property
     def per_group(self) -> int | None:
@@ -179,9 +185,9 @@ class _CaptionNodes:
 
 
 def _known_groups(images: Sequence[CaptionedImage]) -> list[tuple[int, int]]:
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     return [
-        (first.setdefault(image.group, place), place)
+        (first.setdefault((image.split, image.group), place), place)
         for place, image in enumerate(images)
         if image.group
     ]
@@ -209,7 +215,7 @@ def _choose_captions(
     ]
     for group, image in zip(group_of.tolist(), images, strict=True):
         for caption in image.captions:
-            family = family_of[nodes.scope_of(image), normalize_caption(caption)]
+            family = family_of[nodes.node_of(image, caption)]
             spellings[group][family][caption] += 1
     vectors = _embed_rivals(spellings, text_embedder)
     return tuple(_rank(list(item.values()), nodes.per_group, vectors) for item in spellings)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceImage", "drop_bad_captions", "images_of"]
 
-_MUST_AGREE = ("group", "scope", "patient", "source", "split", "licence")
+_MUST_AGREE = ("group", "scope", "patient", "source", "split", "licence", "anatomy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

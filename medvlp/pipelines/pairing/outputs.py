@@ -77,12 +77,14 @@ class GroupedPairs:
         names: Name of each group, by id.
         captions: Captions of each group, the best first.
         labels: What each group shows.
+        anatomies: Part of the body of each group, where its images agree on one.
     """
 
     images: tuple[GroupedImage, ...]
     names: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...]
     labels: tuple[GroupLabel, ...]
+    anatomies: tuple[str | None, ...]
 
 
 def write_grouped_pairs(
@@ -231,13 +233,14 @@ def _images_by_group(pairs: GroupedPairs) -> list[list[str]]:
 
 def _semantic_groups(pairs: GroupedPairs, graph: KnowledgeGraph | None) -> Iterator[SemanticGroup]:
     members = _images_by_group(pairs)
-    for name, images, captions, label in zip(
-        pairs.names, members, pairs.captions, pairs.labels, strict=True
+    for name, images, captions, label, anatomy in zip(
+        pairs.names, members, pairs.captions, pairs.labels, pairs.anatomies, strict=True
     ):
         yield SemanticGroup(
             name=name,
             images=tuple(images),
             captions=captions,
+            anatomy=anatomy,
             labels={
                 concept: _label_record(concept, label.texts.get(concept, ""), graph)
                 for concept in label.concepts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class SourceRow:
     """One image with one caption, as the source has it; absent values are empty.
 
     Attributes:
-        number: Place in the source, from 1.
+        number: Place in the source, from 1; a record with several captions is several rows.
         image: Name of the image in the source.
         path: Where it is.
         caption: Its caption.
@@ -46,6 +46,7 @@ class SourceRow:
         split: train, validation, test, or empty.
         licence: Licence of the image.
         labels: Concepts that the source gives.
+        anatomy: Part of the body that the source gives.
     """
 
     number: int
@@ -59,6 +60,7 @@ class SourceRow:
     split: str = ""
     licence: str = ""
     labels: tuple[str, ...] = ()
+    anatomy: str = ""
 
 
 def read_source(
@@ -91,10 +93,12 @@ def read_source(
         )
     records = _read_table(source, suffix)
     names = _present_columns(source, records, columns)
-    return [
-        _parse_row(source, number, record, names, root)
-        for number, record in enumerate(records, start=1)
-    ]
+    rows: list[SourceRow] = []
+    for place, record in enumerate(records, start=1):
+        row = _parse_row(source, place, record, names, root)
+        for caption in _captions(record.get(names["caption"])):
+            rows.append(replace(row, number=len(rows) + 1, caption=caption))
+    return rows
 
 
 def _read_folder(folder: Path) -> list[SourceRow]:
@@ -120,6 +124,7 @@ def _read_groups(source: Path, root: Path) -> list[SourceRow]:
                     caption=caption,
                     group=group.name,
                     labels=tuple(group.labels),
+                    anatomy=group.anatomy or "",
                 )
                 rows.append(row)
     return rows
@@ -183,7 +188,11 @@ def _present_columns(
 def _parse_row(
     source: Path, number: int, record: Mapping[str, Any], names: Mapping[str, str], root: Path
 ) -> SourceRow:
-    values = {field: _text(record.get(name)) for field, name in names.items() if field != "labels"}
+    values = {
+        field: _text(record.get(name))
+        for field, name in names.items()
+        if field not in {"caption", "labels"}
+    }
     split = values.get("split", "").strip().lower()
     if split and split not in _SPLIT_NAMES:
         raise DataError(
@@ -194,12 +203,19 @@ def _parse_row(
     values["split"] = _SPLIT_NAMES.get(split, "")
     image = values["image"].strip()
     labels = _labels(record.get(names.get("labels", "")))
-    return SourceRow(number=number, path=root / image, labels=labels, **{**values, "image": image})
+    values["image"] = image
+    return SourceRow(number=number, path=root / image, caption="", labels=labels, **values)
 
 
 def _text(value: object) -> str:
     missing = value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
     return "" if missing else str(value)
+
+
+def _captions(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(map(_text, value)) or ("",)
+    return (_text(value),)
 
 
 def _labels(value: object) -> tuple[str, ...]:

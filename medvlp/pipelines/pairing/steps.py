@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from medvlp.pipelines.pairing.settings import PairingSettings
     from medvlp.pipelines.pairing.survey import ImageSurvey
 
+    Ints = NDArray[np.int64]
+
 
 __all__ = ["PairingTools", "find_groups", "load_texts"]
 
@@ -102,6 +104,8 @@ def find_groups(
     features = _features(kept, good, survey, settings)
     scopes = [image.first.scope for image in kept]
     clusters = cluster_images(features, scopes, [i.name for i in kept], settings.duplicates)
+    hashes = [survey.content_sha256[place] for place in good]
+    splits = _plan_splits(ledger, kept, clusters, hashes, settings)
     grouping = group_images(
         [
             CaptionedImage(
@@ -109,8 +113,9 @@ def find_groups(
                 captions=tuple(row.caption for row in image.rows),
                 scope=image.first.scope,
                 group=image.first.group,
+                split=split,
             )
-            for image in kept
+            for image, split in zip(kept, splits, strict=True)
         ],
         clusters,
         settings.merging,
@@ -122,14 +127,14 @@ def find_groups(
             image=image,
             group_id=int(grouping.group_of[place]),
             cluster=kept[clusters[place]].name,
-            split=image.first.split,
+            split=splits[place],
             size_px=(int(survey.sizes_px[source, 0]), int(survey.sizes_px[source, 1])),
-            content_sha256=survey.content_sha256[source],
+            content_sha256=hashes[place],
         )
         for place, (source, image) in enumerate(zip(good, kept, strict=True))
+        if splits[place]
     ]
     grouped = _without_refused(ledger, grouped, labels)
-    grouped = _with_splits(ledger, grouped, settings)
     pairs = _renumbered(grouped, grouping, labels, settings.output.group_prefix)
     return pairs, summarize(ledger, pairs, grouping, labels)
 
@@ -206,27 +211,29 @@ def _without_refused(
     return [item for item in grouped if item.image.name not in refused]
 
 
-def _with_splits(
-    ledger: RowLedger, grouped: Sequence[GroupedImage], settings: PairingSettings
-) -> list[GroupedImage]:
+def _plan_splits(
+    ledger: RowLedger,
+    kept: Sequence[SourceImage],
+    clusters: Ints,
+    hashes: Sequence[str],
+    settings: PairingSettings,
+) -> list[str]:
+    """Return the split of each image; empty, and dropped, where its given split crosses."""
+    names = [image.name for image in kept]
     ties = [
-        [str(getattr(item.image.first, column)) for item in grouped]
+        [str(getattr(image.first, column)) for image in kept]
         for column in settings.splits.keep_together
     ]
-    ties += [[item.cluster for item in grouped], [item.content_sha256 for item in grouped]]
-    names = [item.image.name for item in grouped]
-    units = split_units(len(grouped), ties)
-    plan = plan_splits(names, [item.split for item in grouped], units, settings.splits)
-    crossing = {
-        names[place]: Drop("splits", "given split crosses", detail)
-        for place, detail in plan.dropped.items()
-    }
-    ledger.drop_images(crossing)
-    return [
-        replace(item, split=split)
-        for item, split in zip(grouped, plan.splits, strict=True)
-        if item.image.name not in crossing
-    ]
+    units = split_units(len(kept), [*ties, [names[place] for place in clusters], hashes])
+    given = [image.first.split for image in kept]
+    plan = plan_splits(names, given, units, settings.splits)
+    ledger.drop_images(
+        {
+            names[place]: Drop("splits", "given split crosses", detail)
+            for place, detail in plan.dropped.items()
+        }
+    )
+    return ["" if place in plan.dropped else split for place, split in enumerate(plan.splits)]
 
 
 def _renumbered(
@@ -239,8 +246,10 @@ def _renumbered(
     old_ids = sorted({item.group_id for item in grouped})
     new_id = {old: new for new, old in enumerate(old_ids)}
     given: dict[int, set[str]] = {old: set() for old in old_ids}
+    anatomy: dict[int, set[str]] = {old: set() for old in old_ids}
     for item in grouped:
         given[item.group_id] |= {item.image.first.group} - {""}
+        anatomy[item.group_id] |= {item.image.first.anatomy} - {""}
     taken: set[str] = set()
     names = []
     for new, old in enumerate(old_ids):
@@ -253,4 +262,5 @@ def _renumbered(
         names=tuple(names),
         captions=tuple(grouping.captions[old] for old in old_ids),
         labels=tuple(labels[old] for old in old_ids),
+        anatomies=tuple(min(anatomy[old]) if len(anatomy[old]) == 1 else None for old in old_ids),
     )

@@ -53,7 +53,11 @@ def grouped(save_picture) -> GroupedPairs:
         GroupLabel(concepts=("unknown",), outcome="unknown", votes={}),
     )
     return GroupedPairs(
-        images=items, names=("g0", "g1"), captions=(("best", "next"), ("other",)), labels=labels
+        images=items,
+        names=("g0", "g1"),
+        captions=(("best", "next"), ("other",)),
+        labels=labels,
+        anatomies=("lung", None),
     )
 
 
@@ -98,7 +102,7 @@ def test_write__names_concepts_in_groups_json(
     assert groups["g0"] == {
         "images": ["x.png", "y.png"],
         "merged_caption": ["best", "next"],
-        "anatomy": None,
+        "anatomy": "lung",
         "labels": {
             "DOID:11": {
                 "concept_syn": ["lung adenocarcinoma", "ADC of lung"],

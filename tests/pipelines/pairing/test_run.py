@@ -156,7 +156,7 @@ def test_group_pairs__imports_semantic_groups_and_exports_them_again(
         "tube_group_000009": {
             "images": ["p2.png", "p3.png"],
             "merged_caption": ["second caption here", "quite another text"],
-            "anatomy": None,
+            "anatomy": "colon",
             "labels": {"unknown": {}},
         },
     }
@@ -173,6 +173,24 @@ def test_group_pairs__imports_semantic_groups_and_exports_them_again(
     for name, group in document.items():
         assert sorted(written[name]["merged_caption"]) == sorted(group["merged_caption"])
         assert list(written[name]["labels"]) == list(group["labels"])
+        assert written[name]["anatomy"] == group["anatomy"]
+
+
+def test_group_pairs__uses_a_dual_encoder_for_content_and_captions(
+    source, bundle_folder: Path, tmp_path: Path
+) -> None:
+    content = {"keep": ["clear cell carcinoma"], "drop": ["normal tissue"], "min_margin": -2.0}
+    chosen = {"duplicates": {"encoder": str(bundle_folder)}}
+    merging = {"text_model": str(bundle_folder)}
+    report = run(source, tmp_path / "all", **chosen, images={"content": content}, merging=merging)
+    assert report.exit_code == 0
+    summary = json.loads((pairs_folder(tmp_path / "all") / "summary.json").read_text())
+    assert summary["encoder"]["encoder"] == str(bundle_folder)
+    assert summary["images"] == 5
+    content["min_margin"] = 2.0
+    (failure,) = run(source, tmp_path / "none", **chosen, images={"content": content}).failures
+    assert failure.code == "MV2140"
+    assert "5 image shows something else" in failure.reason
 
 
 def test_group_pairs__finds_planted_copies_of_real_tiles(real_data: Path, tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ def test_read_source__takes_other_names_of_columns_and_another_root(tmp_path: Pa
     assert (row.caption, row.labels, row.scope) == ("two", ("DOID:3",), "v1")
 
 
+def test_read_source__makes_a_row_of_each_caption_of_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    records = [{"image": "a", "caption": ["one", "two"]}, {"image": "b", "caption": []}]
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    found = [(row.number, row.image, row.caption) for row in read_source(path, COLUMNS)]
+    assert found == [(1, "a", "one"), (2, "a", "two"), (3, "b", "")]
+
+
 def test_read_source__takes_a_folder_with_texts_beside_images(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for name in ("b.png", "sub/a.JPG", "sub/notes.md"):

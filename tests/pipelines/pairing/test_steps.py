@@ -1,6 +1,7 @@
 """Steps after the survey: what shows something else goes, groups are refused, splits hold."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,17 @@ def test_find_groups__drops_given_splits_that_cross() -> None:
     pairs, _, ledger = run(rows, np.eye(3), splits={"crossing": "drop"})
     assert {item.image.name: item.split for item in pairs.images} == {"i2": "test", "i3": "train"}
     assert [(r["row"], r["detail"]) for r in ledger.table()] == [(1, "train beside test")]
+
+
+def test_find_groups__lets_no_caption_of_a_test_speak_in_training() -> None:
+    rows = [row(n, "train words here", split="train") for n in (1, 2)]
+    rows += [row(3, "shared words here", split="train")]
+    rows += [row(n, "shared words here", split="test") for n in (4, 5, 6)]
+    ties = [replace(r, group="g") for r in rows]
+    pairs, _, _ = run(ties, np.eye(6))
+    assert [(i.split, i.group_id) for i in pairs.images] == [("train", 0)] * 3 + [("test", 1)] * 3
+    assert pairs.captions == (("train words here",), ("shared words here",))
+    assert pairs.names == ("g", "g_000001")
 
 
 def test_find_groups__keeps_names_of_given_groups() -> None:

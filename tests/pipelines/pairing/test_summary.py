@@ -41,7 +41,9 @@ def ledger_and_pairs(num_written: int) -> tuple[RowLedger, GroupedPairs]:
         )
         for image in images_of(ledger.kept())[:num_written]
     )
-    pairs = GroupedPairs(images=images, names=("g",), captions=(("x y",),), labels=(LABEL,))
+    pairs = GroupedPairs(
+        images=images, names=("g",), captions=(("x y",),), labels=(LABEL,), anatomies=(None,)
+    )
     return ledger, pairs
 
 
