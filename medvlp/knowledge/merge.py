@@ -199,8 +199,6 @@ class _Finder:
 
     def _winner(self, target: str, terms: Sequence[Term]) -> Term | None:
         """Return the term that has the best right to a target, if one stands out."""
-        if len(terms) == 1:
-            return terms[0]
         named = [term for term in terms if target in self._called(term.name)]
         if len(named) == 1:
             return named[0]

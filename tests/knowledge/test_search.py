@@ -31,6 +31,11 @@ def test_search_terms__lists_each_term_once_and_the_nearest_name():
     assert (hit.name, hit.matched) == ("glioblastoma", "glioblastoma multiforme")
 
 
+def test_search_terms__does_not_take_a_short_name_inside_the_query():
+    graph = KnowledgeGraph([term("X:1", "rc"), term("X:2", "Ewing sarcoma")])
+    assert [hit.id for hit in search_terms(graph, "ewing sarcma")] == ["X:2"]
+
+
 def test_search_terms__finds_nothing_far_away():
     for query in ("", "  ", "zzzzqqqq", "\u80ba\u764c", "x" * 50_000):
         assert search_terms(tumour_graph(), query) == ()

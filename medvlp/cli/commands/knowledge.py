@@ -301,9 +301,9 @@ def _print_report(report: BuildReport, path: Path) -> None:
     table.add_row("graph", f"{report.terms:,}", "", *(f"{count:,}" for count in made))
     console.print(table)
     for line in _report_lines(report):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     if report.holds_umls:
-        console.print(_UMLS)
+        console.print(_UMLS, soft_wrap=True)
     console.print(f"graph {report.content_sha256[:16]} is in {path}", soft_wrap=True)
 
 

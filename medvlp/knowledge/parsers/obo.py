@@ -61,7 +61,7 @@ def read_obo(path: Path) -> ParsedSource:
     # Whole-line comments are legal, but fastobo cannot read them inside a stanza.
     text = read_source_text(path).replace("\r\n", "\n")
     lines = ["" if line.startswith("!") else line for line in text.split("\n")]
-    starts = [number for number, line in enumerate(lines) if line.startswith("[")]
+    starts = [number for number, line in enumerate(lines) if line.lstrip().startswith("[")]
     bounds = [*starts[::_STANZAS_AT_ONCE], len(lines)]
     mended: list[int] = []
     header = list(_parse(path, lines, 0, bounds[0], mended).header)
@@ -69,6 +69,8 @@ def read_obo(path: Path) -> ParsedSource:
     for first, last in pairwise(bounds):
         inside = [number for number in starts if first <= number < last]
         frames += _parse_stanzas(path, lines, [*inside, last], mended)
+    if len(frames) != len(starts):
+        raise broken_source(path, None, f"has {len(starts)} stanzas, of which {len(frames)} parse")
     terms: list[Term] = []
     places: list[int] = []
     num_others = num_relation_definitions = 0

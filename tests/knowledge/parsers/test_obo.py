@@ -125,6 +125,23 @@ def test_read_obo__refuses_a_file_without_terms_or_names(tmp_path):
         read_obo(write(tmp_path, "hello\n"))
 
 
+def test_read_obo__takes_indented_stanzas(tmp_path):
+    source = read_obo(write(tmp_path, HEADER + TERMS.replace("[Term]", " [Term]")))
+    assert len(source.terms) == len(source.lines) == 3
+
+
+def test_read_obo__refuses_what_makes_the_reader_itself_fail(tmp_path, monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    def fail(text):
+        raise PanicException("entered unreachable code")
+
+    monkeypatch.setattr("fastobo.loads", fail)
+    with pytest.raises(KnowledgeError, match=r"MV2002.*line 1: .*makes the OBO reader fail"):
+        read_obo(write(tmp_path, HEADER + TERMS))
+
+
 def test_read_obo__reads_the_ontology_of_2016(real_data):
     source = read_obo(real_data / "knowledge/doid_2016-09-01_full.obo")
     terms = source.terms
