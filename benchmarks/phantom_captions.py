@@ -12,8 +12,10 @@ majority of right captions. What the arms are told beside tiles and captions:
     CLIP, shuffled            nothing; tiles in any order, so that near-duplicates seldom meet
     SupCon by region          which tiles show one region
     KEEP loss                 which tiles show one region
-    KEEP loss, labelled       that, and the tissue that most captions of a region name; regions of
-                              one such tissue are no negatives of each other
+    ..., merged captions      that; captions are drawn from those of the region that name the tissue
+                              which most of them name, as when groups of pairs are made
+    KEEP loss, labelled       which tiles show one region, and the tissue that most of its captions
+                              name; regions of one such tissue are no negatives of each other
 
 Nobody is told which captions are wrong.
 

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from medvlp.models.dual_encoder import DualEncoder
     from medvlp.text.tokenizer import CaptionTokenizer
 
-__all__ = ["ARMS", "VIEWS", "CaptionBatches", "classify", "label_of_region"]
+__all__ = ["ARMS", "MERGED", "VIEWS", "CaptionBatches", "classify", "label_of_region"]
 
+MERGED = ("clip-merged", "keep-merged")
+"""Arms whose captions are drawn from those of the region that tell of what most of them tell."""
 VIEWS, REGIONS_PER_BATCH = 4, 16
 _AUGMENT = AugmentSettings(contrast=0.2, tint=0.1, brightness=0.05)
 
@@ -43,6 +45,8 @@ ARMS: dict[str, ArmSettings] = {
     "clip-shuffled": ArmSettings(title="CLIP, shuffled", objective="clip"),
     "supcon": ArmSettings(title="SupCon by region", objective="supcon", options={"label": "group"}),
     "keep": ArmSettings(title="KEEP loss", objective="keep"),
+    "clip-merged": ArmSettings(title="CLIP, merged captions", objective="clip"),
+    "keep-merged": ArmSettings(title="KEEP loss, merged captions", objective="keep"),
     "keep-labelled": ArmSettings(title="KEEP loss, labelled", objective="keep", eliminates=True),
 }
 
@@ -74,6 +78,8 @@ class CaptionBatches:
         self._label = label_of_region(tiles, told)
         self._eliminates = ARMS[arm].eliminates
         none = np.zeros(0, dtype=np.int64)
+        is_kept = told == self._label if arm in MERGED else None
+        self._pools = None if is_kept is None else _pools(tiles.region, is_kept)
         self._relation = ConceptRelation.from_pairs(len(TISSUES), none, none)
         groups = None
         if arm != "clip-shuffled":
@@ -101,12 +107,13 @@ class CaptionBatches:
         if self._eliminates:
             table = self._relation.table(self._label[rows])
             concept, related = torch.from_numpy(table.index), torch.from_numpy(table.related)
-        width = int(self._tokens.mask[rows].sum(axis=1).max())
+        texts = rows if self._pools is None else self._drawn(rows, epoch)
+        width = int(self._tokens.mask[texts].sum(axis=1).max())
         return Batch(
             image=torch.from_numpy(np.stack(images)),
             text=TextTokens(
-                ids=torch.from_numpy(self._tokens.ids[rows, :width]),
-                mask=torch.from_numpy(self._tokens.mask[rows, :width]),
+                ids=torch.from_numpy(self._tokens.ids[texts, :width]),
+                mask=torch.from_numpy(self._tokens.mask[texts, :width]),
             ),
             group_id=torch.from_numpy(self._tiles.region[rows]),
             concept_id=concept,
@@ -114,6 +121,24 @@ class CaptionBatches:
             weight=torch.ones(len(rows)),
             related=related,
         )
+
+    def _drawn(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """Return the rows whose captions stand for those of the tiles, drawn from the region's."""
+        drawn = []
+        for row in rows.tolist():
+            pool = (self._pools or [])[self._tiles.region[row]]
+            rng = np.random.default_rng((augmentation_seed(self._seed, epoch, row), 2))
+            drawn.append(pool[int(rng.integers(len(pool)))])
+        return np.array(drawn, dtype=np.int64)
+
+
+def _pools(region: NDArray[np.int64], is_kept: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return for every region the rows whose captions are kept."""
+    count = int(region.max()) + 1
+    pools: list[list[int]] = [[] for _ in range(count)]
+    for row in np.flatnonzero(is_kept).tolist():
+        pools[region[row]].append(row)
+    return [np.array(rows, dtype=np.int64) for rows in pools]
 
 
 def classify(

@@ -91,6 +91,18 @@ def test_caption_batches__only_the_labelled_arm_is_told_tissues(tiles: PhantomTi
         assert (batch.related is not None) == (arm == "keep-labelled")
 
 
+def test_caption_batches__merged_captions_tell_of_what_most_of_a_region_tell(
+    tiles: PhantomTiles,
+) -> None:
+    captions, told = write_captions(tiles, 3, 0.4)
+    tokenizer = train_tokenizer(captions, 300)
+    merged = next(iter(CaptionBatches(tiles, captions, told, tokenizer, arm="keep-merged", seed=0)))
+    label = label_of_region(tiles, told)
+    texts = [c for c, t, x in zip(captions, told, label, strict=True) if t == x]
+    kept = {tuple(ids[ids > 0]) for ids in tokenizer.encode(texts, Recipe().max_tokens).ids}
+    assert {tuple(ids[ids > 0]) for ids in merged.tokens.ids.numpy()} <= kept
+
+
 def test_classify__names_a_tissue_for_every_tile(tiles: PhantomTiles) -> None:
     captions, _ = write_captions(tiles, 3, 0.0)
     tokenizer = train_tokenizer(captions, 300)
