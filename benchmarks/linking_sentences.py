@@ -1,9 +1,9 @@
 """Sentences that hold a name or synonym of an ontology, with known truth, from a seed.
 
 A third asserts it, a third denies it, and in a third one letter is wrong (a quarter of these are
-denied too). Three sets of templates share no sentence. ``development`` was looked at while the
-linker was written. ``second`` was unseen at its first run and looked at after it. ``fresh`` was
-written between that run and the work that followed from it.
+denied too). Five sets of templates share no sentence. ``development`` was looked at while the
+linker was written; ``second``, ``third`` and ``fourth`` were unseen at their first run and looked
+at after it; ``fresh`` was written before the work that followed from the fourth, and not looked at.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ ASSERTING = {
         "Gross appearance of {} at resection.",
         "The tumour board agreed on {}.",
     ),
-    "fresh": (
+    "third": (
         "T1-weighted image after gadolinium; {} of the index patient.",
         "Histopathology of the resected tissue was reported as {}.",
         "This 29-year-old presented with fever and was found to have {}.",
@@ -93,6 +93,53 @@ ASSERTING = {
         "Panel B: {}; panel C: normal counterpart.",
         "Axial slice at the level of the hilum, compatible with {}.",
         "Cytology of the fluid was positive for {}.",
+    ),
+    "fourth": (
+        "{} (arrow) next to the aorta.",
+        "Plain film in {}, anteroposterior view.",
+        "Whole-slide image, {}, scanned at 40x.",
+        "This sample was labelled as {} by two pathologists.",
+        "A man in his fifties with long-standing {} underwent MRI.",
+        "CT shows {} abutting the diaphragm.",
+        "The differential was wide, yet {} was eventually established.",
+        "Although the first biopsy was normal, the second revealed {}.",
+        "Pedigree of a family with {}.",
+        "Post mortem slice from a donor with {}.",
+        "After resection of {}, the wound healed well.",
+        "{} treated with radiotherapy, no complications.",
+        "Photomicrograph demonstrating {} in the upper half of the field.",
+        "She was referred because of {}.",
+        "High-resolution view of the nail in {}.",
+        "Sagittal plane: {}, not previously described in this region.",
+        "Electron microscopy of muscle from a girl with {}.",
+        "The arrowheads delineate {}.",
+    ),
+    "fresh": (
+        "{} involving the left temporal region.",
+        "Low-power micrograph; {}, trichrome stain.",
+        "MRI in a teenager whose diagnosis is {}.",
+        "{}, postoperative control.",
+        "The upper row shows {}, the lower row a healthy volunteer.",
+        "Bronchoscopy in advanced {}.",
+        "Extensive {} can be appreciated in the sagittal plane.",
+        "Not only the bone but also the skin is affected by {}.",
+        "Diagnosed with {} at the age of twelve, he did well on diet.",
+        "There was marked improvement of {} under steroids.",
+        "Imaging features characteristic for {}.",
+        "{} was found incidentally.",
+        "The mass, which measured 3 cm, represented {}.",
+        "Case 4. {}. Fat-suppressed image.",
+        "Scintigraphy was positive, and {} was confirmed.",
+        "Owing to {}, the patient could not be intubated.",
+        "Serial sections of a tooth in {} (scale bar 2 mm).",
+        "Woman aged 71 years, {}, no previous treatment.",
+        "Dermoscopy: {}.",
+        "Computed tomography performed without contrast agent revealed {}.",
+        "In this animal model of {}, the cortex is thin.",
+        "He was transferred with suspected sepsis, but {} was diagnosed.",
+        "Slices through the brain of a donor who had {}.",
+        "Both siblings have {}.",
+        "Surgeons removed {} from the right lobe.",
     ),
 }
 DENYING = {
@@ -140,7 +187,7 @@ DENYING = {
         "Lack of {} on repeated examination.",
         "The diagnosis of {} was rejected.",
     ),
-    "fresh": (
+    "third": (
         "There was no radiological indication of {}.",
         "Staining for fungi was negative and {} could not be demonstrated.",
         "{} was not found at autopsy.",
@@ -149,9 +196,9 @@ DENYING = {
         "No convincing features of {} on either side.",
         "We did not observe {} in any of the animals.",
         "The appearance is unlike that of {}, which was excluded by culture.",
-        "{} is not the cause of these symptoms.",
+        "{} is not among her diagnoses.",
         "After workup, {} was dismissed.",
-        "Blood tests excluded {} and anaemia of other origin.",
+        "Blood tests excluded {} and swelling of other origin.",
         "The margins show inflammation only, with no residual {}.",
         "At no time was there evidence for {}.",
         "The right eye is normal, with neither a haze nor {}.",
@@ -165,6 +212,53 @@ DENYING = {
         "There is not any {} visible here.",
         "{} (-), fever (+).",
         "A normal examination: {} is not present.",
+    ),
+    "fourth": (
+        "The patient does not have {}.",
+        "Histology shows no {}.",
+        "There is no {}.",
+        "No {} was detected in the resection specimen.",
+        "MRI did not reveal {}.",
+        "Workup for {} was negative.",
+        "Free of {} five years after treatment.",
+        "{} was not confirmed.",
+        "No signs or symptoms of {}.",
+        "She does not suffer from {}.",
+        "The right lung is without {}.",
+        "Our findings exclude {}.",
+        "No case of {} occurred in this cohort.",
+        "He tested negative for {}.",
+        "It is not {} but a benign variant.",
+        "Control animal, no {}.",
+        "{} has not been observed in these mice.",
+        "Normal retina with no sign of {}.",
+    ),
+    "fresh": (
+        "No sonographic evidence for {}.",
+        "The examination was unremarkable with no features of {}.",
+        "{} was not identified in any slide.",
+        "Culture-proven infection was not found and {} was excluded as well.",
+        "He does not have {} and never did.",
+        "Radiologically there is no {}.",
+        "Normal bowel loops, no {}.",
+        "Sections are negative for {}.",
+        "The absence of {} makes the diagnosis less certain.",
+        "No {} or other abnormality.",
+        "Immunohistochemistry did not support {}.",
+        "There were neither clinical nor radiological signs of {}.",
+        "Without any {}, the patient was discharged.",
+        "{} is absent in this section.",
+        "We saw no {} on the delayed images.",
+        "The scan rules out {}.",
+        "{} has been ruled out with MRI.",
+        "Follow-up CT: {} no longer visible.",
+        "Her lungs are free from {}.",
+        "Tests for {} came back negative.",
+        "The parents reported no {}.",
+        "Not suggestive of {}.",
+        "{} was unequivocally excluded by biopsy.",
+        "This patient, who has no {}, served as a control.",
+        "Lesion of unknown origin, not {}.",
     ),
 }
 
@@ -200,7 +294,8 @@ def draw_sentences(
         graph: The ontology.
         seed: Seed.
         count: How many.
-        templates: ``development``, ``second`` or ``fresh``.
+        templates: ``development``, ``second``, ``third``, ``fourth`` or
+            ``fresh``.
     """
     rng = random.Random(seed)  # noqa: S311 - not for secrets
     bearers = names_of(graph)
