@@ -47,11 +47,11 @@ def link(
         fuzzy: Correct one wrong letter.
         json_output: Print JSON for programs.
     """
+    from medvlp.cli.commands.knowledge import open_graph
     from medvlp.errors import UsageError
     from medvlp.io import check_output_folder
     from medvlp.knowledge.label_rules import read_label_map
     from medvlp.knowledge.linking import Linker
-    from medvlp.knowledge.store import read_graph
     from medvlp.pipelines.link_texts import link_labels, link_texts
     from medvlp.pipelines.text_tables import read_texts
 
@@ -59,7 +59,7 @@ def link(
         raise UsageError("MV2035", f"--min-confidence is {min_confidence}", expected="0 to 1")
     check_output_folder(out)
     table = read_texts(texts, text_column=text_column, id_column=id_column)
-    found = read_graph(_graph_path(graph))
+    found = open_graph(graph)
     linker = Linker(found, fuzzy=fuzzy, min_confidence=min_confidence)
     _tell_bad_rows(table, out)
     if labels or label_map is not None:
@@ -69,12 +69,6 @@ def link(
     else:
         _print_summary(link_texts(table, linker, out), out, json_output=json_output)
     return 1 if table.bad_rows else 0
-
-
-def _graph_path(graph: Path | None) -> Path:
-    import os
-
-    return graph if graph is not None else Path(os.environ.get("MEDVLP_GRAPH", "graph.parquet"))
 
 
 def _tell_bad_rows(table: TextTable, out: Path) -> None:
