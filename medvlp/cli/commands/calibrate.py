@@ -129,5 +129,5 @@ def _node_lines(found: ConfidenceCalibration) -> str:
     return (
         f"nodes at confidence {nodes.confidence:g} hold the true class in {nodes.right:.3f} of "
         f"left-out cases ({nodes.right_low:.3f} to {nodes.right_high:.3f}); "
-        f"{nodes.share_at_class:.2f} are at a class, {nodes.share_at_root:.2f} undecided\n"
+        f"{nodes.share_at_class:.2f} are at a class, {nodes.share_at_root:.2f} at the root\n"
     )
