@@ -108,7 +108,9 @@ class ClassSpec(StrictModel):
 
     names: OneOrMany[Words] = ()
     """Names and synonyms; the classifier averages over them."""
-    concept: Annotated[str, matching(r"[A-Za-z]\w*:\S+", "a node id such as DOID:4467")] | None = None
+    concept: Annotated[str, matching(r"[A-Za-z]\w*:\S+", "a node id such as DOID:4467")] | None = (
+        None
+    )
     """Node of the knowledge graph, such as ``DOID:4467``."""
     absent_names: OneOrMany[Words] = ()
     """Names of the absence of the finding, for the head ``present-absent``."""

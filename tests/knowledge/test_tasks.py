@@ -47,6 +47,13 @@ def test_task_from_terms__tells_several_terms_and_normal_apart():
     assert parse_task(values, source="x").logit_scale == "model"
 
 
+def test_task_from_terms__names_concepts_of_any_vocabulary():
+    values = task_from_terms(
+        KnowledgeGraph([term("UMLS_CUI:C01", "a")]), ["UMLS_CUI:C01"], name="t"
+    )
+    assert parse_task(values, source="x").classes["a"].concept == "UMLS_CUI:C01"
+
+
 def test_task_from_terms__looks_for_a_single_term():
     values = task_from_terms(tumour_graph(), ["X:8"], name="t", threshold=0.7, logit_scale=10.0)
     task = parse_task(values, source="x")
