@@ -59,10 +59,12 @@ ORGAN_WORDS: dict[str, str] = {
     for word in line.split()
 }
 
-# Where in an organ, which does not change the disease: "carcinoma of the left kidney".
+# Where in an organ and how much, which does not change the disease: "carcinoma of the left kidney",
+# "pericardial minimal effusion".
 QUALIFIERS = frozenset(
     """left right bilateral upper lower proximal distal anterior posterior superior inferior lateral
-    medial middle mid whole entire main both native""".split()
+    medial middle mid whole entire main both native mild minimal moderate severe slight small large
+    massive extensive marked""".split()
 )
 
 # Words between which a noun phrase ends.

@@ -17,6 +17,7 @@ MAX_PHRASE_LETTERS = 80
 _MAX_PHRASE_WORDS = 6
 _MIN_LETTERS = 3
 _MIN_STEM_LETTERS = 3
+_NO_DISEASES = frozenset({"analysis", "basis", "diagnosis", "dialysis", "oasis", "prognosis"})
 
 
 def unlinked_phrases(text: TextWords, taken: Iterable[tuple[int, int]]) -> tuple[str, ...]:
@@ -47,6 +48,8 @@ def unlinked_phrases(text: TextWords, taken: Iterable[tuple[int, int]]) -> tuple
 def looks_like_disease(phrase: str) -> bool:
     """Tell whether the last word of a phrase is one that names diseases or findings."""
     last = phrase.rsplit(" ", 1)[-1].lower()
+    if last in _NO_DISEASES:
+        return False
     return last in DISEASE_HEADS or (
         last.endswith(DISEASE_HEADS)
         and len(last) - max(len(h) for h in DISEASE_HEADS if last.endswith(h)) >= _MIN_STEM_LETTERS

@@ -24,6 +24,7 @@ def found(text: str) -> dict[str, str]:
         ("carcinoma of the kidney", "T:1"),
         ("carcinoma of the left kidney", "T:1"),
         ("renal carcinoma", "T:1"),
+        ("pleural minimal effusion", "T:4"),
         ("pnuemonia", "T:3"),
         ("adenocarcinoma on lung", "T:5"),
         ("adenocarcinoma o lung", "T:5"),
