@@ -35,7 +35,7 @@ from medvlp.models.open_clip_models import OpenClipModel, load_open_clip, load_o
 from medvlp.models.open_clip_settings import OpenClipSettings
 from medvlp.models.text_encoder import TextEncoder
 from medvlp.models.vision import ImageEncoder
-from medvlp.models.weights import load_weights_into, read_safetensors
+from medvlp.models.weights import check_fit, load_weights_into, read_safetensors
 from medvlp.text.tokenizer import CaptionTokenizer
 from medvlp.text.tokenizer_files import load_tokenizer
 
@@ -184,8 +184,11 @@ def _open_clip_sides(
     device: str,
 ) -> _Sides:
     check_tokenizer_kind(settings, tokenizer, str(folder / TOKENIZER_FILE))
+    weights = read_safetensors(folder / WEIGHTS_FILE)
+    with torch.device("meta"):  # settings cannot ask for more memory than the file has weights
+        check_fit(build_open_clip(settings), weights, str(folder))
     model = build_open_clip(settings)
-    load_weights_into(model, read_safetensors(folder / WEIGHTS_FILE), str(folder))
+    load_weights_into(model, weights, str(folder))
     return _Sides(
         image=EncoderSide(model, model.encode_image),
         image_weights=model.visual.state_dict(),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_finite",
+    "check_fit",
     "load_weights_into",
     "read_safetensors",
     "refuse_pickle",
@@ -110,6 +111,17 @@ def load_weights_into(
     Raises:
         ModelError: If names or shapes differ (MV1409) or a value is not finite (MV1405).
     """
+    check_fit(module, state, source)
+    check_finite(state, source)
+    module.load_state_dict(state, strict=True)
+
+
+def check_fit(module: torch.nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Refuse weights whose names or shapes are not those of a module, be it on the meta device.
+
+    Raises:
+        ModelError: If names or shapes differ (MV1409).
+    """
     wanted = module.state_dict()
     complaints = _difference("missing", wanted.keys() - state.keys())
     complaints += _difference("unexpected", state.keys() - wanted.keys())
@@ -124,8 +136,6 @@ def load_weights_into(
             f"weights of {source} do not fit the architecture: {'; '.join(complaints)}",
             hint="the file belongs to another architecture or to other settings of it",
         )
-    check_finite(state, source)
-    module.load_state_dict(state, strict=True)
 
 
 def _difference(kind: str, names: set[str]) -> list[str]:

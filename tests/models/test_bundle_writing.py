@@ -76,3 +76,15 @@ def test_save_bundle__keeps_what_is_said_of_the_origin(tmp_path, dual_encoder, t
     save_bundle(tmp_path / "b", dual_encoder, tokenizer, card)
     assert read_bundle_meta(tmp_path / "b").provenance == provenance
     assert not Provenance(medvlp_version="0").holds_umls
+
+
+def test_load_bundle__builds_no_larger_model_than_there_are_weights(
+    tmp_path, open_clip_card, clip_tokenizer
+):
+    wide = {**TINY_CLIP, "vision_cfg": {**TINY_CLIP["vision_cfg"], "width": 64 * 4000}}
+    state = build_open_clip(SETTINGS).state_dict()
+    settings = OpenClipSettings(model=wide)
+    write_bundle(tmp_path / "b", settings, state, clip_tokenizer, open_clip_card)
+    with pytest.raises(ModelError, match=r"instead of \(256000") as caught:
+        load_bundle(tmp_path / "b")
+    assert caught.value.code == "MV1409"

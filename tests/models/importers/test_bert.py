@@ -9,7 +9,15 @@ from tests.models.importers.releases import PIECES, write_vocabulary
 
 
 def test_bert_settings__fill_in_bert_base_and_ignore_what_changes_nothing():
-    sizes = bert_settings({"hidden_size": 64, "torch_dtype": "float32", "auto_map": {}}, "x")
+    sizes = bert_settings(
+        {
+            "hidden_size": 64,
+            "torch_dtype": "float32",
+            "auto_map": {"AutoModel": "evil.Model"},
+            "_attn_implementation_internal": "evil/kernel",
+        },
+        "x",
+    )
     assert sizes == BertSettings(hidden_size=64)
 
 
