@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from benchmarks.keep_experiment.cells import Cell
 
-__all__ = ["TARGETS", "Summary", "Target", "judge_targets", "load_judged", "summarise"]
+__all__ = [
+    "TARGETS",
+    "Summary",
+    "Target",
+    "find_losses",
+    "judge_targets",
+    "load_judged",
+    "summarise",
+]
 
 BASE = "clip"
 _DRAWS_SEED = 7
@@ -174,6 +182,23 @@ def judge_targets(summary: Summary, arm: str = "keep") -> list[dict[str, Any]]:
         }
     )
     return rows
+
+
+def find_losses(summary: Summary, arm: str = "keep") -> list[dict[str, Any]]:
+    """List where an arm is below CLIP with its whole interval, over all sets and within each.
+
+    Args:
+        summary: All figures.
+        arm: The arm.
+    """
+    places = {"all sets": summary.differences, **summary.set_differences}
+    return [
+        {"where": place, "condition": condition, "measure": measured, **found.row()}
+        for place, arms in places.items()
+        for condition, row in arms.get(arm, {}).items()
+        for measured, found in row.items()
+        if found.high < 0
+    ]
 
 
 def _values(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.keep_experiment.figures import Summary
     from benchmarks.keep_experiment.statistics import Estimate
 
-__all__ = ["arm_lines", "set_lines", "target_lines"]
+__all__ = ["arm_lines", "loss_lines", "set_lines", "target_lines"]
 
 _ARM_WIDTH, _WIDTH = 50, 23
 
@@ -61,6 +61,15 @@ def target_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"{'met ' if row['met'] else 'MISS'} {row['line']}: {row['found']['value']:.1f} "
         f"({row['found']['low']:.1f} to {row['found']['high']:.1f}), wanted {row['wanted']}"
+        for row in rows
+    ]
+
+
+def loss_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return where KEEP is below CLIP with its whole interval."""
+    return [
+        f"KEEP below CLIP: {row['where']}, {row['condition']}, {row['measure']}: "
+        f"{row['value']:.1f} ({row['low']:.1f} to {row['high']:.1f})"
         for row in rows
     ]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from benchmarks.keep_experiment.figures import Target
+from benchmarks.keep_experiment.figures import Summary, Target, find_losses
 from benchmarks.keep_experiment.statistics import (
     Estimate,
     Judged,
@@ -84,3 +84,13 @@ def test_target__needs_the_value_and_the_interval() -> None:
     assert not target.is_met(Estimate(16.0, 9.0, 20.0))
     assert not target.is_met(Estimate(14.0, 11.0, 20.0))
     assert Target("names", "balanced_accuracy", None, -5.0).is_met(Estimate(-2.0, -4.0, 1.0))
+
+
+def test_find_losses__lists_what_lies_below_zero_as_a_whole() -> None:
+    below, across = Estimate(-3.0, -5.0, -1.0), Estimate(-3.0, -5.0, 1.0)
+    row = {"keep": {"names": {"auroc": below, "balanced_accuracy": across}}}
+    found = find_losses(Summary({}, row, {}, {"a": row}))
+    assert [(line["where"], line["measure"]) for line in found] == [
+        ("all sets", "auroc"),
+        ("a", "auroc"),
+    ]
