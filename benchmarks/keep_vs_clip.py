@@ -14,8 +14,8 @@ folds with other seeds (``results/keep_vs_clip_choices.json``).
 Figures are within a set, then averaged over sets: most tiles give their set away by the stain.
 Resampled are source images and seeds. A draw without a tile of a class leaves the class out; where
 a fold holds a single source image of a class, as in cytology_lbc, this makes intervals lopsided and
-wide. Every cell (arm, seed, fold) is kept in ``--out`` and found again. ``--inner`` judges on a part
-of the training folds, for choosing settings.
+wide. Every cell (arm, seed, fold) is kept in ``--out`` and found again. ``--inner`` judges on a
+part of the training folds, for choosing settings.
 
 Command: MEDVLP_TEST_DATA=FOLDER python -m benchmarks.keep_vs_clip \
     --json benchmarks/results/keep_vs_clip.json
