@@ -2,8 +2,9 @@ import time
 
 import pytest
 
+from medvlp.knowledge.graph import KnowledgeGraph
 from medvlp.knowledge.linking import Linker
-from tests.knowledge.linking_graph import small_graph
+from tests.knowledge.linking_graph import small_graph, term
 
 LINKER = Linker(small_graph(), excluded={"T:0"})
 
@@ -24,8 +25,13 @@ def test_link__gives_spans_matches_and_status() -> None:
 
 
 def test_link__prefers_the_longest_phrase() -> None:
-    assert summary("kidney carcinoma") == [("kidney carcinoma", "T:1", "present")]
-    assert summary("renal cell carcinoma") == [("renal cell carcinoma", "T:2", "present")]
+    linker = Linker(
+        KnowledgeGraph([term("0", "disease"), term("1", "gout"), term("2", "gout of the knee")])
+    )
+    assert summary("Gout of the knee, gout", linker) == [
+        ("Gout of the knee", "T:2", "present"),
+        ("gout", "T:1", "present"),
+    ]
 
 
 def test_link__lets_a_text_define_its_short_forms() -> None:
