@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from medvlp.models.dual_encoder import DualEncoder
     from medvlp.text.tokenizer import CaptionTokenizer
 
-__all__ = ["ARMS", "MERGED", "VIEWS", "CaptionBatches", "classify", "label_of_region"]
+__all__ = ["ARMS", "MERGED", "CaptionBatches", "classify", "label_of_region"]
 
 MERGED = ("clip-merged", "keep-merged")
 """Arms whose captions are drawn from those of the region that tell of what most of them tell."""
-VIEWS, REGIONS_PER_BATCH = 4, 16
+BATCH_SIZE = 64
 _AUGMENT = AugmentSettings(contrast=0.2, tint=0.1, brightness=0.05)
 
 ARMS: dict[str, ArmSettings] = {
@@ -83,10 +83,11 @@ class CaptionBatches:
         self._relation = ConceptRelation.from_pairs(len(TISSUES), none, none)
         groups = None
         if arm != "clip-shuffled":
-            groups = GroupBatches(groups_per_batch=REGIONS_PER_BATCH, samples_per_group=VIEWS)
+            views = int(np.bincount(tiles.region).max())
+            groups = GroupBatches(groups_per_batch=BATCH_SIZE // views, samples_per_group=views)
         self._sampler = GlobalOrderSampler(
             len(captions),
-            OrderSettings(seed=seed, batch_size=REGIONS_PER_BATCH * VIEWS, groups=groups),
+            OrderSettings(seed=seed, batch_size=BATCH_SIZE, groups=groups),
             group_id=None if groups is None else tiles.region,
         )
 
