@@ -30,6 +30,7 @@ from medvlp.errors import UsageError
 from medvlp.knowledge.captions import CaptionAugmenter, CaptionSettings
 from medvlp.knowledge.store import read_graph
 from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
+from medvlp.text.tokenizer_files import read_wordpiece_vocabulary
 from medvlp.types import ImagePreprocessing, Interpolation
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from medvlp.data.pairs import PairsManifest
     from medvlp.knowledge.graph import KnowledgeGraph
 
-__all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings"]
+__all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings", "read_tokenizer"]
 
 TRAIN, VALIDATION = "train", "validation"
 
@@ -72,7 +73,7 @@ class TokenizerSettings(StrictModel):
 
     Attributes:
         vocab_size: Largest number of pieces of a vocabulary trained on the training captions.
-        file: A ``tokenizer.json`` to use instead.
+        file: A ``tokenizer.json``, or BERT's ``vocab.txt``, to use instead.
     """
 
     vocab_size: Annotated[int, Field(ge=32, le=1_000_000)] = 2000
@@ -171,7 +172,7 @@ class PairsDataModule(pl.LightningDataModule):
         if self._tokenizer is None:
             settings = self._tokenizer_settings
             if settings.file is not None:
-                self._tokenizer = CaptionTokenizer.load(settings.file)
+                self._tokenizer = read_tokenizer(settings.file)
             else:
                 rows = self.manifest.rows(TRAIN)
                 captions = (caption for row in rows for caption in row.captions)
@@ -268,6 +269,17 @@ class PairsDataModule(pl.LightningDataModule):
         augmenter = CaptionAugmenter(self.graph, self._captions)
         augmenter.check({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
         return augmenter
+
+
+def read_tokenizer(path: Path) -> CaptionTokenizer:
+    """Read a tokenizer from ``tokenizer.json`` or from BERT's ``vocab.txt``.
+
+    Raises:
+        ModelError: If the file is missing or is no lower-case WordPiece tokenizer (MV1410).
+    """
+    if path.suffix == ".txt":
+        return read_wordpiece_vocabulary(path)
+    return CaptionTokenizer.load(path)
 
 
 def _order_settings(seed: int, batch_size: int, groups: GroupBatches | None) -> OrderSettings:

@@ -17,10 +17,10 @@ from medvlp.losses.relations import PairRelation
 from medvlp.losses.temperature import Temperature
 from medvlp.metrics.retrieval import score_retrieval
 from medvlp.models.architecture import TextTowerSettings
+from medvlp.models.text_sources import open_text_tower
 from medvlp.models.text_tower import (
     KnowledgeText,
     TextTowerMeta,
-    load_text_tower,
     take_knowledge_text,
 )
 from medvlp.training.knowledge_data import AttributesDataModule
@@ -86,7 +86,8 @@ class KnowledgeModule(pl.LightningModule):
         temperature: One over the factor of the cosines.
         learn_temperature: Whether the factor is learned, from 1 to 100.
         variant: Which positive of AdaSP.
-        text_from: Folder of a text tower to begin with.
+        text_from: Folder of a text tower to begin with: one that knowledge training wrote, or a
+            BERT of transformers.
         seed: Fixes the random first weights.
     """
 
@@ -139,7 +140,7 @@ class KnowledgeModule(pl.LightningModule):
         vocab_size = data.tokenizer.vocab_size
         self.text = KnowledgeText(self._settings, vocab_size, self._embed_dim, seed=self._seed)
         if self._text_from is not None:
-            source = load_text_tower(self._text_from)
+            source = open_text_tower(self._text_from)
             take_knowledge_text(self.text, source, data.tokenizer, str(self._text_from))
             self.text_origin = source.meta
 

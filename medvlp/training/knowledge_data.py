@@ -17,7 +17,7 @@ from medvlp.data.attributes import (
     hold_out,
 )
 from medvlp.data.groups import GroupBatches
-from medvlp.data.modules import TRAIN, TokenizerSettings
+from medvlp.data.modules import TRAIN, TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
 from medvlp.data.sampler import GlobalOrderSampler
@@ -132,7 +132,7 @@ class AttributesDataModule(pl.LightningDataModule):
         if isinstance(settings, CaptionTokenizer):
             return settings
         if settings.file is not None:
-            return CaptionTokenizer.load(settings.file)
+            return read_tokenizer(settings.file)
         texts = [*(a.text for a in self.training.attributes), *self._further_texts()]
         return train_tokenizer(texts, settings.vocab_size)
 

@@ -17,7 +17,8 @@ from medvlp.errors import MedvlpError, UsageError
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
-from medvlp.models.text_tower import TextTowerMeta, load_text_tower, take_text_tower
+from medvlp.models.text_sources import open_text_tower
+from medvlp.models.text_tower import TextTowerMeta, take_text_tower
 from medvlp.models.weights import load_weights_into, read_safetensors
 from medvlp.training.freezing import FreezeSettings, freeze_towers
 from medvlp.training.objectives import OptionValue, build_objective
@@ -49,7 +50,8 @@ class ContrastiveModule(pl.LightningModule):
         objective_options: Arguments of the objective.
         freeze: Which towers rest in the first epochs.
         image_from: Safetensors file of the image tower's weights to begin with, under timm's names.
-        text_from: Folder of a text tower that knowledge training wrote, to begin with.
+        text_from: Folder of a text tower to begin with: one that knowledge training wrote, or a
+            BERT of transformers.
         seed: Fixes the random first weights.
     """
 
@@ -104,7 +106,7 @@ class ContrastiveModule(pl.LightningModule):
             weights = read_safetensors(self._image_from)
             load_weights_into(built.image_tower, weights, str(self._image_from))
         if self._text_from is not None:
-            source = load_text_tower(self._text_from)
+            source = open_text_tower(self._text_from)
             take_text_tower(built, source, data.tokenizer, str(self._text_from))
             self.text_origin = source.meta
         if getattr(self._objective, "needs_knowledge", False):
