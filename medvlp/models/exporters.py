@@ -35,6 +35,10 @@ __all__ = ["EXPORTERS", "ExportReport", "ExportRequest", "export_bundle", "expor
 
 _OPEN_CLIP_CONFIG = "open_clip_config.json"
 _OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
+_REPAIRS = (
+    "open_clip repairs broken letters and HTML entities in a text first; this model was not made "
+    "so, and such texts get other embeddings."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +126,8 @@ def export_open_clip(request: ExportRequest) -> ExportReport:
         config = _config(form.settings, preprocessing, request)
         notes = _write_text_files(partial, form.settings, config, tokenizer, request)
         write_json(partial / _OPEN_CLIP_CONFIG, config)
-    return ExportReport(folder=request.out, notes=(*form.notes, *notes))
+    repairs = () if form.settings.repair_text else (_REPAIRS,)
+    return ExportReport(folder=request.out, notes=(*form.notes, *notes, *repairs))
 
 
 def _refuse_umls(meta: BundleMeta, request: ExportRequest) -> None:

@@ -81,6 +81,7 @@ def to_open_clip(
         "model": model,
         "text_model": _bert(architecture.text, tokenizer).model_dump(),
         "max_tokens": architecture.text.max_tokens,
+        "repair_text": False,
     }
     try:
         settings = parse_model(values, OpenClipSettings, source="the settings for open_clip")

@@ -6,10 +6,12 @@ import torch
 from medvlp.errors import ModelError
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.dual_encoder import DualEncoder
+from medvlp.models.importers.keep import keep_settings, meta_state
 from medvlp.models.open_clip_build import build_open_clip
 from medvlp.models.open_clip_conversion import to_open_clip
 from medvlp.models.open_clip_settings import OpenClipSettings
 from medvlp.text.clip_tokenizer import ClipTokenizer
+from medvlp.text.tokenizer import CaptionTokenizer
 from tests.models.conftest import TINY_CLIP, filled_randomly
 
 CLIP_TOKENIZER = ClipTokenizer({"a": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}, [])
@@ -68,3 +70,19 @@ def test_to_open_clip__refuses_byte_pairs_with_bert():
     settings = DualEncoderSettings(embed_dim=24, image=image, text=TEXT)
     with pytest.raises(ModelError, match="byte-pair tokenizer with a BERT"):
         to_open_clip(settings, {}, 48, CLIP_TOKENIZER)
+
+
+def test_to_open_clip__has_a_place_for_keep_at_its_published_sizes():
+    vision = {"img_size": 224, "patch_size": 16, "hidden_size": 1024, "num_heads": 16}
+    vision.update(num_layers=24, mlp_ratio=4.0, init_values=1e-5)
+    config = {"vision_config": vision, "text_config": {}, "projection_dim": 768}
+    settings, vocab_size = keep_settings(config, "config.json")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = [*special, *(f"piece{number}" for number in range(vocab_size - 5))]
+    tokenizer = CaptionTokenizer({piece: index for index, piece in enumerate(pieces)})
+    state = {n: torch.empty(s, device="meta") for n, s in meta_state(settings, vocab_size).items()}
+    form = to_open_clip(settings, state, 224, tokenizer)
+    assert form.state["visual.head.mlp.fc1.weight"].shape == (1536, 1024)
+    assert form.settings.text_config["hf_pooler_type"] == "cls_pooler"
+    assert form.settings.text_config["hf_proj_type"] is None
+    assert form.settings.max_tokens == 256

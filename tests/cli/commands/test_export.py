@@ -52,4 +52,5 @@ def test_export__asks_before_it_hands_on_umls_text(tmp_path, capsys):
     assert main(words) == 1
     assert "MV2111" in capsys.readouterr().err
     assert main([*words, "--allow-umls", "--json", "--text-model", "a/b"]) == 0
-    assert json.loads(capsys.readouterr().out)["notes"] == []
+    (note,) = json.loads(capsys.readouterr().out)["notes"]
+    assert "HTML entities" in note
