@@ -112,13 +112,19 @@ def test_zero_shot__refuses_a_calibration_of_another_task(
 
 @pytest.mark.slow
 def test_zero_shot__judges_no_slide_by_a_threshold_from_its_own_mask(
-    phantom_slides: Path, bundle_folder: Path, first_run: Path, tmp_path: Path
+    phantom_slides: Path,
+    bundle_folder: Path,
+    first_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     document = cohort_task() | {"head": "segmentation", "positive": "clear-cell"}
     task = tmp_path / "task.yaml"
     task.write_text(yaml.safe_dump(document, sort_keys=False))
     features = ("--features", str(first_run))
-    assert zero_shot(phantom_slides, bundle_folder, task, tmp_path / "a", *features) == 0
+    words = (*features, "--confidence", "0.6")
+    assert zero_shot(phantom_slides, bundle_folder, task, tmp_path / "a", *words) == 0
+    assert "the probabilities of nodes are not calibrated" in capsys.readouterr().err
     mask = np.zeros((24, 24), np.uint8)
     mask[:12] = 1
     Image.fromarray(mask).save(tmp_path / "half.png")
@@ -126,8 +132,8 @@ def test_zero_shot__judges_no_slide_by_a_threshold_from_its_own_mask(
     found = []
     for name in ("half.png", "other.png"):
         (tmp_path / "masks.csv").write_text(f"case_id,mask\nphantom_000.tif,{name}\n")
-        words = [str(tmp_path / "a"), str(tmp_path / "masks.csv"), "--fit", "threshold"]
-        found.append(main(["calibrate", *words, "--out", str(tmp_path / "t.json")]))
+        places = [str(tmp_path / "a"), str(tmp_path / "masks.csv"), "--fit", "threshold"]
+        found.append(main(["calibrate", *places, "--out", str(tmp_path / "t.json")]))
         if found[-1] == 0:
             break
     assert 0 in found, "the random model parts neither half from the other"

@@ -184,6 +184,8 @@ def zero_shot(
     for bundle in bundles:
         if bundle.image_encoder.is_random:
             sys.stderr.write(f"{bundle.name}: {RANDOM_WEIGHTS}\n")
+    if (graph is not None or confidence is not None) and not calibration:
+        sys.stderr.write("no --calibration: the probabilities of nodes are not calibrated\n")
     settings = DiagnoseSettings(
         embed=_embed_settings(Tiles(min_tissue=min_tissue), computing),
         allow_scale=allow_scale,
