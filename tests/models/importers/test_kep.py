@@ -154,3 +154,36 @@ def test_import_kep__names_what_is_wrong(tmp_path, damage):
         import_kep(request)
     assert caught.value.code == code
     assert not request.out.exists()
+
+
+FILES = {
+    "cut short": (
+        lambda f: (f / "pytorch_model.bin").write_bytes(
+            (f / "pytorch_model.bin").read_bytes()[:3000]
+        ),
+        "MV2103",
+    ),
+    "pointer": (
+        lambda f: (f / "pytorch_model.bin").write_text("version https://git-lfs.github.com/spec"),
+        "MV2102",
+    ),
+    "no weights": (lambda f: (f / "pytorch_model.bin").unlink(), "MV2100"),
+    "no tokenizer": (lambda f: (f / "vocab.txt").unlink(), "MV2108"),
+    "another BERT": (
+        lambda f: (f / "config.json").write_text('{"num_hidden_layers": 3}'),
+        "MV2108",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", FILES)
+def test_import_kep__refuses_damaged_files(tmp_path, damage):
+    folder = tmp_path / "kep"
+    write(folder, clip_tower("gelu"))
+    edit, code = FILES[damage]
+    edit(folder)
+    request = ImportRequest(source=str(folder), out=tmp_path / "bundle", activation="gelu")
+    with pytest.raises(MedvlpError) as caught:
+        import_kep(request)
+    assert caught.value.code == code
+    assert not request.out.exists()

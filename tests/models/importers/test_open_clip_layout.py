@@ -106,6 +106,14 @@ def test_import__knows_the_sizes_of_bert_base(biomed_folder, tmp_path):
     assert caught.value.code == "MV2108"
 
 
+def test_import__of_biomedclip_needs_its_tokenizer(biomed_folder, tmp_path):
+    folder, _ = biomed_folder
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(MedvlpError, match="--tokenizer") as caught:
+        run("biomedclip", folder, tmp_path)
+    assert caught.value.code == "MV2108"
+
+
 def test_import__reads_a_checkpoint_of_a_named_architecture(clip_folder, tmp_path, monkeypatch):
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny-clip", TINY_CLIP)
     folder_bundle = run("open-clip", clip_folder, tmp_path / "1")

@@ -185,6 +185,23 @@ DAMAGES = {
     "no merges": (lambda f: (f / "merges.txt").unlink(), "MV2108", "vocab.json with merges.txt"),
     "broken merges": (lambda f: (f / "merges.txt").write_text("a b c"), "MV1410", "is not a pair"),
     "no weights": (lambda f: (f / "pytorch_model.bin").unlink(), "MV2100", "no weights"),
+    "cut short": (
+        lambda f: (f / "pytorch_model.bin").write_bytes(
+            (f / "pytorch_model.bin").read_bytes()[:3000]
+        ),
+        "MV2103",
+        "cut short",
+    ),
+    "pointer": (
+        lambda f: (f / "pytorch_model.bin").write_text("version https://git-lfs.github.com/spec"),
+        "MV2102",
+        "pointer",
+    ),
+    "no tokenizer": (
+        lambda f: [(f / name).unlink() for name in ("vocab.json", "merges.txt")],
+        "MV2108",
+        "--tokenizer",
+    ),
     "no settings": (lambda f: (f / "config.json").unlink(), "MV2100", "settings of the model"),
 }
 
