@@ -21,7 +21,7 @@ CLINICAL_ABBREVIATIONS: dict[str, str] = {
     "ADHD": "attention deficit hyperactivity disorder",
     "ADPKD": "autosomal dominant polycystic kidney disease",
     "AIDS": "acquired immunodeficiency syndrome",
-    "ALS": "amyotrophic lateral sclerosis",
+    "ALS": "amyotrophic lateral sclerosis",  # codespell:ignore als
     "ARDS": "acute respiratory distress syndrome",
     "ARPKD": "autosomal recessive polycystic kidney disease",
     "ccRCC": "clear cell renal cell carcinoma",
@@ -86,7 +86,6 @@ CLINICAL_NAMES: dict[str, str] = {
     "bladder stone": "bladder calculus",
     "bronchiectatic change": "bronchiectasis",
     "bronchiectatic enlargement": "bronchiectasis",
-    "brain infarct": "brain infarction",
     "cardiac failure": "congestive heart failure",
     "cirrhotic change of the liver": "liver cirrhosis",
     "cirrhotic liver": "liver cirrhosis",

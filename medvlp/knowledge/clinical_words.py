@@ -142,7 +142,9 @@ DISEASE_HEADS = (
     "plegia", "paresis", "phobia", "rrhea", "rrhage", "cele", "lith", "disease", "diseases",
     "disorder", "syndrome", "tumor", "tumour", "tumors", "tumours", "cancer", "cancers", "neoplasm",
     "lesion", "lesions", "mass", "masses", "cyst", "cysts", "aneurysm", "aneurysms", "fracture",
-    "fractures", "infarct", "infarction", "infection", "infections", "effusion", "edema", "oedema",
+    "fractures", "infarct",
+    "infarction",  # codespell:ignore infarction
+    "infection", "infections", "effusion", "edema", "oedema",
     "abscess", "abscesses", "hernia", "defect", "defects", "malformation", "malformations",
     "stenosis", "obstruction", "occlusion", "perforation", "rupture", "dissection", "dislocation",
     "failure", "injury", "insufficiency", "deficiency", "dystrophy", "dysplasia", "fistula",

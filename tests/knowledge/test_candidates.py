@@ -30,7 +30,7 @@ def found(text: str) -> dict[str, str]:
         ("adenocarcinoma o lung", "T:5"),
         ("adeno carcinoma of lung", "T:5"),
         ("lung adenocarcinma", "T:5"),
-        ("left heart syndrom", "T:11"),
+        ("left heart sydrome", "T:11"),
         ("cardiomyopathy, dilated", "T:7"),
         ("RCC", "T:2"),
         ("DYT12", "T:8"),
