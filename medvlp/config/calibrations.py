@@ -133,7 +133,7 @@ class ReportedNodes(StrictModel):
     """Where cases are reported in a graph, and how often rightly, on left-out folds."""
 
     graph_sha256: str
-    """Hash of the graph."""
+    """Hash of the graph; empty where the nodes are the classes."""
     confidence: Share
     """Least probability of a node."""
     right: Share

@@ -27,7 +27,7 @@ from medvlp.io import content_sha256
 from medvlp.metrics import UndefinedMetricError
 from medvlp.metrics.segmentation import tile_truth
 from medvlp.pipelines.case_labels import LabelTable, bad_labels, check_classes, read_labels
-from medvlp.pipelines.confidence import DEFAULT_CONFIDENCE, make_node_rule
+from medvlp.pipelines.confidence import make_node_rule
 from medvlp.pipelines.masks import read_mask
 from medvlp.pipelines.tile_scores import TILE_SCORES_FILE, read_tile_scores
 from medvlp.zeroshot.calibration import CALIBRATED_HEADS, case_logits, fit_temperature
@@ -64,7 +64,7 @@ def fit_confidence(
     alpha: float,
     method: SetMethod,
     graph: KnowledgeGraph | None = None,
-    confidence: float = DEFAULT_CONFIDENCE,
+    confidence: float | None = None,
 ) -> ConfidenceCalibration:
     """Fit a temperature and the threshold of prediction sets on labelled cases.
 
@@ -74,7 +74,8 @@ def fit_confidence(
         alpha: Error rate of the sets, above 0 and below 1.
         method: How sets are made.
         graph: Graph whose nodes cases would be reported at; measured only, nothing is fitted to it.
-        confidence: Least probability of a node.
+        confidence: Least probability of a node; 0.9 where a graph is given. Without a graph the
+            nodes are the classes.
 
     Raises:
         UsageError: MV1522 if the rule of the task gives no distribution over classes.
@@ -97,7 +98,7 @@ def fit_confidence(
         cases=_cases(run, table, told, dict(Counter(case.value for case in told.cases))),
         temperature=_temperature(scores),
         sets=_sets(scores, alpha, method),
-        nodes=None if graph is None else _nodes(run, scores, graph, confidence),
+        nodes=_nodes(run, scores, graph, confidence),
     )
 
 
@@ -152,7 +153,7 @@ def _sets(scores: _Scores, alpha: float, method: SetMethod) -> PredictionSets:
 
 
 def _nodes(
-    run: JudgedRun, scores: _Scores, graph: KnowledgeGraph, confidence: float
+    run: JudgedRun, scores: _Scores, graph: KnowledgeGraph | None, confidence: float | None
 ) -> ReportedNodes | None:
     rule = make_node_rule(run.rules, graph, confidence)
     if rule is None:
@@ -161,7 +162,9 @@ def _nodes(
         scores.logits, scores.labels, scores.groups, rule.hierarchy, rule.confidence
     )
     return ReportedNodes(
-        graph_sha256=graph.content_sha256, confidence=rule.confidence, **asdict(measured)
+        graph_sha256=graph.content_sha256 if graph is not None else "",
+        confidence=rule.confidence,
+        **asdict(measured),
     )
 
 

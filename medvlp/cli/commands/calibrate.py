@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate"]
 
+_ALPHA = 0.1
+
 
 def calibrate(
     run: Path,
@@ -21,10 +23,10 @@ def calibrate(
     *,
     out: Path,
     fit: Literal["confidence", "threshold"] = "confidence",
-    alpha: float = 0.1,
-    method: Literal["lac", "aps"] = "lac",
+    alpha: float | None = None,
+    method: Literal["lac", "aps"] | None = None,
     graph: Path | None = None,
-    confidence: float = 0.9,
+    confidence: float | None = None,
     model: str | None = None,
     task: str | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
@@ -37,10 +39,11 @@ def calibrate(
             patients.
         out: JSON file for 'zero-shot --calibration', or for 'threshold: {from: FILE}' in a task.
         fit: A temperature with prediction sets, or the probability above which a tile is positive.
-        alpha: Error rate of the prediction sets.
-        method: lac gives the smallest sets, aps sets that grow where the model hesitates.
+        alpha: Error rate of the prediction sets, 0.1 by default.
+        method: lac (the default) gives the smallest sets, aps sets that grow where the model
+            hesitates.
         graph: A knowledge graph: measure how often cases are reported at a right node.
-        confidence: Least probability of that node.
+        confidence: Least probability of that node, 0.9 by default.
         model: Name of the model, where the run has several.
         task: Name of the task, where the run has several.
         json_output: Print the file instead of a summary.
@@ -51,9 +54,17 @@ def calibrate(
     from medvlp.pipelines.calibrate import fit_confidence, fit_threshold
     from medvlp.pipelines.judged_run import read_judged_run
 
-    if not 0 < alpha < 1:
+    given = {"alpha": alpha, "method": method, "graph": graph, "confidence": confidence}
+    unused = [f"--{name}" for name, value in given.items() if value is not None]
+    if fit == "threshold" and unused:
+        raise UsageError(
+            "MV1002",
+            f"{', '.join(unused)} has no effect with --fit threshold",
+            hint="leave it out",
+        )
+    if alpha is not None and not 0 < alpha < 1:
         raise UsageError("MV1002", f"--alpha is {alpha:g}", expected="above 0 and below 1")
-    if not 0 < confidence <= 1:
+    if confidence is not None and not 0 < confidence <= 1:
         raise UsageError(
             "MV1002", f"--confidence is {confidence:g}", expected="above 0 and at most 1"
         )
@@ -65,8 +76,8 @@ def calibrate(
         found = fit_confidence(
             judged,
             labels,
-            alpha=alpha,
-            method=method,
+            alpha=_ALPHA if alpha is None else alpha,
+            method=method or "lac",
             graph=None if graph is None else read_graph(graph),
             confidence=confidence,
         )

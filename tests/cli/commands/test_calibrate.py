@@ -34,6 +34,16 @@ def test_calibrate__prints_what_the_calibration_is_worth(
     assert json.loads((tmp_path / "c.json").read_text())["sets"]["alpha"] == 0.4
 
 
+def test_calibrate__measures_how_often_nodes_are_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibrate(tmp_path, ["CC", "PAP", "PAP", "Normal"], "--confidence", "0.6") == 0
+    assert "nodes at confidence 0.6 hold the true class in" in capsys.readouterr().out
+    nodes = json.loads((tmp_path / "c.json").read_text())["nodes"]
+    assert nodes["graph_sha256"] == ""
+    assert nodes["share_at_class"] + nodes["share_at_root"] == pytest.approx(1)
+
+
 def test_calibrate__says_where_cases_are_too_few(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +83,8 @@ def test_calibrate__fits_a_threshold_of_tiles(
         (["--alpha", "0"], 2, "MV1002: --alpha is 0"),
         (["--model", "other"], 2, "MV1522"),
         (["--fit", "threshold"], 1, "MV1524"),
+        (["--fit", "threshold", "--alpha", "0.1"], 2, "--alpha has no effect with --fit"),
+        (["--confidence", "1.5"], 2, "MV1002: --confidence is 1.5"),
     ],
 )
 def test_calibrate__refuses_what_cannot_be_done(
