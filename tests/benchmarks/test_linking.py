@@ -16,8 +16,8 @@ TERMS = [
 ]
 
 
-def sentence(text: str, status: str = "present") -> Sentence:
-    return Sentence(text, "plain", text, frozenset({"T:1", "T:2"}), status)  # type: ignore[arg-type]
+def sentence(text: str) -> Sentence:
+    return Sentence(text, "plain", text, frozenset({"T:1", "T:2"}), "present")
 
 
 def test_score_sentences__counts_pairs_of_term_and_status() -> None:
