@@ -24,6 +24,7 @@ _KEYS = frozenset(
         "nonscalar_logit_scale",
     }
 )
+_MAX_LAYERS = 512
 _REQUIRED = ("embed_dim", "vision_cfg", "text_cfg")
 
 
@@ -42,6 +43,21 @@ class BertSettings(StrictModel):
     type_vocab_size: Size = 2
     layer_norm_eps: Annotated[float, Field(gt=0, le=1)] = 1e-12
     pad_token_id: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+
+def _check_tower(part: JsonValue, at: str) -> None:
+    """Refuse a tower that is no object, or whose number of blocks would never be built."""
+    if not isinstance(part, dict):
+        raise rule_error("MV1002", "is not an object", at=at)
+    depths = part.get("layers", 0)
+    for depth in depths if isinstance(depths, list) else [depths]:
+        if not isinstance(depth, int) or not 0 <= depth <= _MAX_LAYERS:
+            raise rule_error(
+                "MV1002",
+                f"{depth!r} is not valid",
+                expected=f"a whole number of at most {_MAX_LAYERS}",
+                at=f"{at}.layers",
+            )
 
 
 class OpenClipSettings(StrictModel):
@@ -74,8 +90,7 @@ class OpenClipSettings(StrictModel):
                 at="model",
             )
         for name in ("vision_cfg", "text_cfg"):
-            if not isinstance(self.model[name], dict):
-                raise rule_error("MV1002", "is not an object", at=f"model.{name}")
+            _check_tower(self.model[name], f"model.{name}")
         if self.has_bert != (self.text_model is not None):
             raise rule_error(
                 "MV1002",

@@ -36,7 +36,8 @@ class ClipTokenizer:
         merges: Pairs of pieces in the order in which they are joined.
 
     Raises:
-        ValueError: If the vocabulary has gaps or does not end with the two special pieces.
+        ValueError: If the vocabulary has gaps, does not end with the two special pieces, or lacks
+            a piece of a merge.
     """
 
     def __init__(self, vocabulary: dict[str, int], merges: SequenceOf[tuple[str, str]]) -> None:
@@ -50,6 +51,10 @@ class ClipTokenizer:
             msg = f"the vocabulary ends with {last}, not with one of {_ENDS}"
             raise ValueError(msg)
         self.ends = (last[0], last[1])
+        for pair in self.merges:
+            if not vocabulary.keys() >= {*pair, "".join(pair)}:
+                msg = f"the vocabulary lacks a piece of merge {pair}"
+                raise ValueError(msg)
         self._tokenizer = self._assemble()
 
     @property
@@ -93,7 +98,7 @@ class ClipTokenizer:
             if model.get("end_of_word_suffix") != "</w>":
                 raise _refuse(source, "its pieces do not end with '</w>'")
             return cls(vocabulary, merges)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _refuse(source, str(error)) from error
 
     @classmethod
@@ -108,7 +113,7 @@ class ClipTokenizer:
             lines = merges.read_text(encoding="utf-8").splitlines()
             pairs = [_pair(line) for line in lines if line and not line.startswith("#version")]
             return cls({str(piece): int(index) for piece, index in table.items()}, pairs)
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise _refuse(f"{vocabulary} with {merges.name}", str(error)) from error
 
     def _assemble(self) -> Tokenizer:

@@ -35,6 +35,14 @@ def test_settings__tell_clips_text_tower_from_bert():
         ({"model": with_bert()}, "text_model: is missing"),
         ({"text_model": TINY_BERT}, "is given for CLIP's own text tower"),
         ({"max_tokens": 0}, "max_tokens=0"),
+        (
+            {"model": {**TINY_CLIP, "text_cfg": {"layers": 10**9}}},
+            r"model\.text_cfg\.layers: 1000000000",
+        ),
+        (
+            {"model": {**TINY_CLIP, "vision_cfg": {"layers": [3, "x"]}}},
+            r"model\.vision_cfg\.layers: 'x'",
+        ),
         ({"model": with_bert(), "text_model": {"hidden_act": "relu"}}, "hidden_act='relu'"),
         ({"model": with_bert(), "text_model": {"auto_map": {}}}, "auto_map is not a known key"),
     ],

@@ -92,6 +92,7 @@ def test_from_content__takes_merges_as_pairs_and_as_texts():
         (tiny(vocab={"a": 0, "b": 5}), "gaps or repeats"),
         (tiny(vocab={"a": 0, "b": 1}), r"ends with \['a', 'b'\]"),
         (tiny(merges=["a b c"]), "is not a pair"),
+        (tiny(merges=["b a"]), r"lacks a piece of merge \('b', 'a'\)"),
         (tiny(vocab=[]), "cannot be used as a tokenizer"),
         ({"model": {}}, "cannot be used as a tokenizer"),
         ([], "cannot be used as a tokenizer"),

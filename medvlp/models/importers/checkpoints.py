@@ -138,7 +138,7 @@ def _tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
             inner = content.get(container)
             if isinstance(inner, dict):
                 return _tensors(inner, path)
-        found = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)}
+        found = {k: v for k, v in content.items() if _is_plain(v)}
         if found and len(found) == len(content):
             return {str(name): tensor.detach() for name, tensor in found.items()}
         others = sorted(str(name) for name in content.keys() - found.keys())
@@ -148,6 +148,16 @@ def _tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
             expected=f"a table of tensors, or one under {_CONTAINERS[0]!r}",
         )
     raise ModelError("MV2103", f"{path} holds a {type(content).__name__}", expected="tensors")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a tensor whose numbers lie in memory, one after the other."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout is torch.strided
+        and not value.is_quantized
+        and value.device.type == "cpu"
+    )
 
 
 def _without_wrapper(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -24,11 +24,11 @@ from medvlp.models.importers.open_clip_parts import (
     open_clip_settings,
     write_open_clip_bundle,
 )
+from medvlp.models.importers.pixels import read_pixels
 from medvlp.models.importers.records import Origin
 from medvlp.models.importers.source import ForeignModel, open_source, read_json_object
 from medvlp.models.open_clip_build import build_open_clip, default_clip_tokenizer
 from medvlp.models.open_clip_settings import BertSettings, OpenClipSettings
-from medvlp.models.preprocessing import from_open_clip
 from medvlp.text.clip_tokenizer import ClipTokenizer
 from medvlp.text.tokenizer_files import TextTokenizer, load_tokenizer
 
@@ -119,7 +119,7 @@ def read_open_clip_release(
         settings=found.settings,
         tensors=tensors,
         tokenizer=text,
-        preprocessing=from_open_clip(preprocess, str(source.folder)),
+        preprocessing=read_pixels(preprocess, str(source.folder)),
         files=(*found.files, weights, *token_files),
     )
 

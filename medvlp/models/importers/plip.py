@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import torch
+from pydantic import Field
 
-from medvlp.errors import ModelError
+from medvlp.config.strict import StrictModel, parse_model
+from medvlp.errors import ConfigError, ModelError
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.keys import check_keys, drop_known_buffers
 from medvlp.models.importers.open_clip_parts import (
@@ -14,10 +16,10 @@ from medvlp.models.importers.open_clip_parts import (
     open_clip_settings,
     write_open_clip_bundle,
 )
+from medvlp.models.importers.pixels import read_pixels
 from medvlp.models.importers.records import Origin
 from medvlp.models.importers.source import ForeignModel, open_source, read_json_object
 from medvlp.models.open_clip_build import build_open_clip
-from medvlp.models.preprocessing import from_open_clip
 from medvlp.text.clip_tokenizer import ClipTokenizer
 from medvlp.text.tokenizer_files import load_tokenizer
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from medvlp.types import ImagePreprocessing
 
 __all__ = ["PLIP", "import_plip"]
+
+Size = Annotated[int, Field(ge=1, le=10_000_000)]
+_Config = TypeVar("_Config", bound=StrictModel)
 
 PLIP: Final = Origin(
     name="plip",
@@ -105,77 +110,98 @@ def import_plip(request: ImportRequest) -> ImportReport:
     return write_open_clip_bundle(request, PLIP, parts)
 
 
+class _VisionConfig(StrictModel):
+    """The image tower by the names of transformers; what is left out is as in CLIP ViT-B/32."""
+
+    image_size: Size = 224
+    patch_size: Size = 32
+    hidden_size: Size = 768
+    num_hidden_layers: Size = 12
+    num_attention_heads: Size = 12
+    intermediate_size: Size = 3072
+    hidden_act: Literal["quick_gelu", "gelu"] = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+
+
+class _TextConfig(StrictModel):
+    """The text tower by the names of transformers; what is left out is as in CLIP ViT-B/32."""
+
+    vocab_size: Size = 49408
+    max_position_embeddings: Size = 77
+    hidden_size: Size = 512
+    num_hidden_layers: Size = 12
+    num_attention_heads: Size = 8
+    intermediate_size: Size = 2048
+    hidden_act: Literal["quick_gelu", "gelu"] = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+    eos_token_id: int = 49407
+
+
+class _PixelConfig(StrictModel):
+    """CLIP's image processor by the names of ``preprocessor_config.json``."""
+
+    do_resize: bool = True
+    do_center_crop: bool = True
+    do_normalize: bool = True
+    size: int | dict[str, int] = 224
+    crop_size: int | dict[str, int] = 224
+    resample: int = 3
+    image_mean: tuple[float, float, float]
+    image_std: tuple[float, float, float]
+
+
+def _parse(part: object, model: type[_Config], source: str) -> _Config:
+    """Check the values that matter; a file of transformers holds many others."""
+    given = part if isinstance(part, dict) else {}
+    values = {name: given[name] for name in model.model_fields if name in given}
+    try:
+        return parse_model(values, model, source=source)
+    except ConfigError as error:
+        raise ModelError("MV2101", error.what, expected=error.expected) from error
+
+
 def _settings(config: Mapping[str, Any], source: str) -> OpenClipSettings:
-    """Translate ``config.json``; what older files leave out is as in CLIP ViT-B/32."""
+    """Translate ``config.json``."""
     if config.get("model_type") != "clip":
         raise ModelError(
             "MV2101", f"{source} describes a {config.get('model_type')!r}", expected="'clip'"
         )
-    vision = _with_defaults(config.get("vision_config"), _VISION_DEFAULTS)
-    text = _with_defaults(config.get("text_config"), _TEXT_DEFAULTS)
-    _check(vision["hidden_act"] == text["hidden_act"], source, "two activations")
-    _check(vision["hidden_act"] in ("quick_gelu", "gelu"), source, str(vision["hidden_act"]))
+    vision = _parse(config.get("vision_config"), _VisionConfig, f"{source}: vision_config")
+    text = _parse(config.get("text_config"), _TextConfig, f"{source}: text_config")
+    _check(vision.hidden_act == text.hidden_act, source, "two activations")
     _check(
-        vision["num_attention_heads"] * _HEAD_WIDTH == vision["hidden_size"],
+        vision.num_attention_heads * _HEAD_WIDTH == vision.hidden_size,
         source,
         f"image heads that are not {_HEAD_WIDTH} wide",
     )
     for part in (vision, text):
-        _check(part["layer_norm_eps"] == 1e-5, source, f"layer_norm_eps={part['layer_norm_eps']}")
+        _check(part.layer_norm_eps == 1e-5, source, f"layer_norm_eps={part.layer_norm_eps}")
     _check(
-        text["eos_token_id"] in (2, text["vocab_size"] - 1),
+        text.eos_token_id in (2, text.vocab_size - 1),
         source,
-        f"eos_token_id={text['eos_token_id']}, which is not the last piece",
+        f"eos_token_id={text.eos_token_id}, which is not the last piece",
     )
     model = {
         "embed_dim": config.get("projection_dim", 512),
-        "quick_gelu": vision["hidden_act"] == "quick_gelu",
+        "quick_gelu": vision.hidden_act == "quick_gelu",
         "vision_cfg": {
-            "image_size": vision["image_size"],
-            "patch_size": vision["patch_size"],
-            "width": vision["hidden_size"],
-            "layers": vision["num_hidden_layers"],
-            "mlp_ratio": vision["intermediate_size"] / vision["hidden_size"],
+            "image_size": vision.image_size,
+            "patch_size": vision.patch_size,
+            "width": vision.hidden_size,
+            "layers": vision.num_hidden_layers,
+            "mlp_ratio": vision.intermediate_size / vision.hidden_size,
         },
         "text_cfg": {
-            "context_length": text["max_position_embeddings"],
-            "vocab_size": text["vocab_size"],
-            "width": text["hidden_size"],
-            "heads": text["num_attention_heads"],
-            "layers": text["num_hidden_layers"],
-            "mlp_ratio": text["intermediate_size"] / text["hidden_size"],
+            "context_length": text.max_position_embeddings,
+            "vocab_size": text.vocab_size,
+            "width": text.hidden_size,
+            "heads": text.num_attention_heads,
+            "layers": text.num_hidden_layers,
+            "mlp_ratio": text.intermediate_size / text.hidden_size,
         },
     }
     settings = open_clip_settings(model, None, source)
     return settings.model_copy(update={"repair_text": False})
-
-
-_VISION_DEFAULTS: Final = {
-    "image_size": 224,
-    "patch_size": 32,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "hidden_act": "quick_gelu",
-    "layer_norm_eps": 1e-5,
-}
-_TEXT_DEFAULTS: Final = {
-    "vocab_size": 49408,
-    "max_position_embeddings": 77,
-    "hidden_size": 512,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 8,
-    "intermediate_size": 2048,
-    "hidden_act": "quick_gelu",
-    "layer_norm_eps": 1e-5,
-    "eos_token_id": 49407,
-}
-
-
-def _with_defaults(part: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    given = part if isinstance(part, dict) else {}
-    return {name: given.get(name, value) for name, value in defaults.items()}
 
 
 def _check(holds: bool, source: str, what: str) -> None:
@@ -190,30 +216,25 @@ def _check_side(settings: OpenClipSettings, pixels: ImagePreprocessing, source: 
 
 def _preprocessing(config: Mapping[str, Any], source: str) -> ImagePreprocessing:
     """Translate ``preprocessor_config.json`` of CLIP's image processor."""
+    pixels = _parse(config, _PixelConfig, source)
     for name in ("do_resize", "do_center_crop", "do_normalize"):
-        _check(bool(config.get(name, True)), source, f"{name} switched off")
-    size, crop = _side(config.get("size", 224)), _side(config.get("crop_size", 224))
+        _check(getattr(pixels, name), source, f"{name} switched off")
+    size, crop = _side(pixels.size), _side(pixels.crop_size)
     _check(size == crop, source, f"a crop of {crop} from {size}")
-    resampling = _RESAMPLING.get(config.get("resample", 3), str(config.get("resample")))
-    missing = [name for name in ("image_mean", "image_std") if name not in config]
-    if missing:
-        raise ModelError("MV2101", f"{source} lacks {missing}")
-    return from_open_clip(
+    return read_pixels(
         {
             "size": size,
-            "interpolation": resampling,
-            "mean": config["image_mean"],
-            "std": config["image_std"],
+            "interpolation": _RESAMPLING.get(pixels.resample, str(pixels.resample)),
+            "mean": pixels.image_mean,
+            "std": pixels.image_std,
         },
         source,
     )
 
 
-def _side(size: object) -> object:
-    if isinstance(size, dict):
-        sides = set(size.values())
-        return sides.pop() if len(sides) == 1 else size
-    return size
+def _side(size: int | dict[str, int]) -> int | dict[str, int]:
+    sides = set(size.values()) if isinstance(size, dict) else {size}
+    return sides.pop() if len(sides) == 1 else size
 
 
 def _tokenizer(folder: Path) -> tuple[ClipTokenizer, list[Path]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,9 +130,17 @@ def read_json_object(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise ModelError("MV2101", f"{path} is larger than {_MAX_JSON_BYTES} bytes")
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite)
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError("MV2101", f"{path} cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise ModelError("MV2101", f"{path} holds a {type(content).__name__}", expected="an object")
     return content
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        msg = f"{text} is not a number that JSON has"
+        raise ValueError(msg)
+    return value

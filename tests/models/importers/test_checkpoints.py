@@ -221,6 +221,8 @@ def test_read_checkpoint__refuses_other_files(tmp_path, content):
         ({"epoch": 3}, r"holds 0 tensors beside \['epoch'\]"),
         ({"a": torch.ones(1), "b": 3}, r"holds 1 tensors beside \['b'\]"),
         ({}, "holds 0 tensors"),
+        ({"a": torch.ones(2, 2).to_sparse()}, r"holds 0 tensors beside \['a'\]"),
+        ({"a": torch.ones(2, device="meta")}, r"holds 0 tensors beside \['a'\]"),
     ],
 )
 def test_read_checkpoint__refuses_a_record_without_tensors(tmp_path, content, phrase):

@@ -181,6 +181,22 @@ DAMAGES = {
     "crop": (pixels(size=36), "MV2101", "a crop of 32 from 36"),
     "side": (pixels(size=48, crop_size=48), "MV2101", "images of 48 px for a tower of 32"),
     "filter": (pixels(resample=1), "MV1411", "interpolation='1'"),
+    "not a size": (
+        config(lambda c: c["text_config"].update(hidden_size={"a": 1})),
+        "MV2101",
+        r"text_config: hidden_size=\{'a': 1\}",
+    ),
+    "no statistics": (
+        lambda f: edit_json(f, "preprocessor_config.json", lambda c: c.pop("image_std")),
+        "MV2101",
+        "image_std is missing",
+    ),
+    "statistics": (pixels(image_std=[0.1, -1.0, 0.1]), "MV2101", "value of 0 or less"),
+    "infinite": (
+        lambda f: (f / "config.json").write_text('{"model_type": 1e999}'),
+        "MV2101",
+        "1e999 is not a number",
+    ),
     "no pixels": (lambda f: (f / "preprocessor_config.json").unlink(), "MV2100", "of its images"),
     "no merges": (lambda f: (f / "merges.txt").unlink(), "MV2108", "vocab.json with merges.txt"),
     "broken merges": (lambda f: (f / "merges.txt").write_text("a b c"), "MV1410", "is not a pair"),
