@@ -15,7 +15,12 @@ from medvlp.knowledge.checks import (
     parent_indices,
 )
 from medvlp.knowledge.graph import KnowledgeGraph
-from medvlp.knowledge.merge import MergeReport, merge_terms
+from medvlp.knowledge.merge import (
+    MergeReport,
+    alternative_owners,
+    merge_terms,
+    merging_references,
+)
 from medvlp.knowledge.parsers.sniff import read_source, sniff_source
 
 if TYPE_CHECKING:
@@ -120,8 +125,9 @@ def build_graph(
     parsed = {path: read_source(path, kinds[path]) for path in files if kinds[path] != "umls"}
     wanted = None
     if parsed:
-        references = (x for source in parsed.values() for term in source.terms for x in term.xrefs)
-        wanted = {name for name in references if name.startswith("UMLS_CUI:")}
+        terms = (term for source in parsed.values() for term in source.terms)
+        references = (key for term in terms for key in (term.id, *merging_references(term)))
+        wanted = {key for key in references if key.startswith("UMLS_CUI:")}
     for path in files:
         if path not in parsed:
             parsed[path] = read_source(path, "umls", wanted=wanted)
@@ -149,6 +155,7 @@ def graph_of_sources(
         live, resolved = _live_terms(source)
         live, dropped = _settle_parents(source, live, merged, drop_dangling=drop_dangling)
         counts.append(_counts(source, resolved, dropped))
+        live.sort(key=lambda term: term.id)
         if number == 0:
             merged = {term.id: term for term in live}
         else:
@@ -163,9 +170,10 @@ def _live_terms(source: ParsedSource) -> tuple[list[Term], int]:
     check_ids([term.id for term in source.terms], source.place)
     live = {term.id: term for term in source.terms if not term.is_obsolete}
     gone = {term.id: term for term in source.terms if term.is_obsolete}
+    meant = alternative_owners(live.values()) | {id_: id_ for id_ in live}
     resolved = 0
-    for id_, old in gone.items():
-        target = _replacement(id_, gone, live)
+    for id_, old in sorted(gone.items()):
+        target = _replacement(id_, gone, meant)
         if target is not None:
             resolved += 1
             term = live[target]
@@ -174,7 +182,7 @@ def _live_terms(source: ParsedSource) -> tuple[list[Term], int]:
     return list(live.values()), resolved
 
 
-def _replacement(id_: str, gone: dict[str, Term], live: dict[str, Term]) -> str | None:
+def _replacement(id_: str, gone: dict[str, Term], meant: dict[str, str]) -> str | None:
     """Follow ``replaced_by`` to a live term; None where it ends or turns in a circle."""
     seen: set[str] = set()
     while id_ in gone and id_ not in seen:
@@ -182,7 +190,7 @@ def _replacement(id_: str, gone: dict[str, Term], live: dict[str, Term]) -> str 
         if len(gone[id_].replaced_by) != 1:
             return None
         id_ = gone[id_].replaced_by[0]
-    return id_ if id_ in live else None
+    return meant.get(id_)
 
 
 def _settle_parents(
@@ -193,9 +201,9 @@ def _settle_parents(
     drop_dangling: bool,
 ) -> tuple[list[Term], int]:
     """Give every parent its own id, drop or refuse those that do not exist, refuse circles."""
-    known = {other: term.id for term in live for other in term.alternative_ids}
+    known = alternative_owners(live)
     known |= {term.id: term.id for term in live}
-    outside = {other: term.id for term in merged.values() for other in term.alternative_ids}
+    outside = alternative_owners(merged.values())
     outside |= {id_: id_ for id_ in merged}
     places = {term.id: row for row, term in enumerate(source.terms)}
     missing = [

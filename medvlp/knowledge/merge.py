@@ -3,7 +3,8 @@
 The source that comes first rules: its hierarchy stays, and a later source adds names, definitions
 and references to its terms, and terms that it lacks below them. Cross-references count only in
 vocabularies whose concepts are as narrow as diseases. Where they point to several terms, the name
-decides, and where it does not, nothing is merged and the conflict is reported.
+decides, and where it does not, nothing is merged and the conflict is reported. A term of the graph
+becomes one with a single term of the source, or with several concepts that it refers to itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from medvlp.knowledge.terms import Synonym, Term
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["MERGING_VOCABULARIES", "MergeConflict", "MergeReport", "merge_terms"]
+__all__ = [
+    "MERGING_VOCABULARIES",
+    "MergeConflict",
+    "MergeReport",
+    "alternative_owners",
+    "merge_terms",
+    "merging_references",
+]
 
 MERGING_VOCABULARIES = frozenset({"NCI", "UMLS_CUI"})
 """Vocabularies whose references make two terms one."""
@@ -115,19 +123,37 @@ def merge_terms(
     return merged, report
 
 
+def merging_references(term: Term) -> tuple[str, ...]:
+    """Return the cross-references of a term that make it one with another, in one spelling.
+
+    Args:
+        term: A term.
+    """
+    keys = map(_key, term.xrefs)
+    return tuple(key for key in keys if key.partition(":")[0] in MERGING_VOCABULARIES)
+
+
+def alternative_owners(terms: Iterable[Term]) -> dict[str, str]:
+    """Return the id of the term that each alternative id means; of several the lowest.
+
+    Args:
+        terms: The terms, in any order.
+    """
+    lowest_last = sorted(terms, key=lambda term: term.id, reverse=True)
+    return {other: term.id for term in lowest_last for other in term.alternative_ids}
+
+
 class _Finder:
     """Finds which term of the graph a term of a later source is."""
 
     def __init__(self, base: Mapping[str, Term], incoming: Sequence[Term]) -> None:
         self._base = base
         self._incoming = {term.id: term for term in incoming}
-        self._alternatives = {
-            other: term.id for term in base.values() for other in term.alternative_ids
-        }
+        self._alternatives = alternative_owners(base.values())
         self._by_reference: dict[str, dict[str, None]] = {}
         self._by_name: dict[str, dict[str, None]] = {}
         for term in base.values():
-            for reference in _references(term):
+            for reference in (_key(term.id), *merging_references(term)):
                 self._by_reference.setdefault(reference, {})[term.id] = None
             for name in term.exact_names:
                 self._by_name.setdefault(normalize_term(name), {})[term.id] = None
@@ -136,30 +162,51 @@ class _Finder:
         matches: dict[str, _Match] = {}
         conflicts: list[MergeConflict] = []
         claims: dict[str, list[Term]] = {}
+        left: list[Term] = []
         for term in self._incoming.values():
             if (target := self._same_id(term)) is not None:
                 matches[term.id] = _Match(target, "id")
                 continue
             candidates = self._candidates(term)
-            if len(candidates) == 1 and _key(term.id) in _references(self._base[candidates[0]]):
-                matches[term.id] = _Match(candidates[0], "reference")
-            elif len(candidates) == 1:
-                claims.setdefault(candidates[0], []).append(term)
-            elif candidates:
+            if len(candidates) > 1:
                 why = "its references point to several terms"
                 conflicts.append(MergeConflict(term.id, term.name, candidates, why))
+            elif not candidates:
+                left.append(term)
+            elif _key(term.id) in merging_references(self._base[candidates[0]]):
+                matches[term.id] = _Match(candidates[0], "reference")
             else:
-                self._match_name(term, matches, conflicts, equal_names=equal_names)
+                claims.setdefault(candidates[0], []).append(term)
+        conflicts += self._settle(claims, "reference", matches)
+        claims.clear()
+        for term in left:
+            called = tuple(self._called(term.name))
+            if equal_names and len(called) == 1:
+                claims.setdefault(called[0], []).append(term)
+            elif called:
+                why = "called the same, without a shared reference"
+                conflicts.append(MergeConflict(term.id, term.name, called, why))
+        conflicts += self._settle(claims, "name", matches)
+        return matches, sorted(conflicts, key=lambda conflict: conflict.id)
+
+    def _settle(
+        self, claims: Mapping[str, Sequence[Term]], how: str, matches: dict[str, _Match]
+    ) -> list[MergeConflict]:
+        """Give each target that is still free to one of those that claim it; list the others."""
+        taken = {match.target for match in matches.values()}
+        conflicts: list[MergeConflict] = []
         for target, terms in claims.items():
-            winner = self._winner(target, terms)
+            winner = None if target in taken else self._winner(target, terms)
             for term in terms:
                 if term is winner:
-                    matches[term.id] = _Match(target, "reference")
+                    matches[term.id] = _Match(target, how)
                     continue
                 others = (target, *(other.id for other in terms if other is not term))
                 why = "several terms point to the same one"
+                if target in taken:
+                    others, why = (target,), "its source has another term for the same one"
                 conflicts.append(MergeConflict(term.id, term.name, others, why))
-        return matches, conflicts
+        return conflicts
 
     def _same_id(self, term: Term) -> str | None:
         if term.id in self._base:
@@ -170,7 +217,7 @@ class _Finder:
         """Return the terms that share a reference or, of several, the one of the same name."""
         shared = dict.fromkeys(
             target
-            for reference in (_key(term.id), *_references(term))
+            for reference in (_key(term.id), *merging_references(term))
             for target in self._by_reference.get(reference, ())
         )
         if len(shared) > 1:
@@ -181,21 +228,6 @@ class _Finder:
 
     def _called(self, name: str) -> dict[str, None]:
         return self._by_name.get(normalize_term(name), {})
-
-    def _match_name(
-        self,
-        term: Term,
-        matches: dict[str, _Match],
-        conflicts: list[MergeConflict],
-        *,
-        equal_names: bool,
-    ) -> None:
-        called = tuple(self._called(term.name))
-        if equal_names and len(called) == 1:
-            matches[term.id] = _Match(called[0], "name")
-        elif called:
-            why = "called the same, without a shared reference"
-            conflicts.append(MergeConflict(term.id, term.name, called, why))
 
     def _winner(self, target: str, terms: Sequence[Term]) -> Term | None:
         """Return the term that has the best right to a target, if one stands out."""
@@ -244,11 +276,6 @@ def _united(term: Term, other: Term, source: str) -> Term:
 def _key(reference: str) -> str:
     prefix, _, local = reference.partition(":")
     return f"{_ALIASES.get(prefix.upper(), prefix)}:{local}"
-
-
-def _references(term: Term) -> tuple[str, ...]:
-    keys = map(_key, term.xrefs)
-    return tuple(key for key in keys if key.partition(":")[0] in MERGING_VOCABULARIES)
 
 
 def _count_differing(

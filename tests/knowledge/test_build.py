@@ -39,6 +39,34 @@ def test_build_graph__drops_obsolete_terms_and_resolves_what_replaced_them(tmp_p
     assert (report.terms, report.is_a, report.roots, report.depth) == (3, 2, ("X:1",), 2)
 
 
+def test_build_graph__follows_a_replacement_to_an_alternative_id(tmp_path):
+    path = write(
+        tmp_path / "a.jsonl",
+        row("X:1", "disease", alternative_ids=["X:11"]),
+        row("X:2", "old", obsolete=True, replaced_by=["X:11"]),
+    )
+    graph, report = build_graph([path])
+    assert graph["X:2"].id == "X:1"
+    assert report.sources[0].resolved == 1
+
+
+def test_build_graph__gives_the_same_hash_in_any_order_of_terms(tmp_path):
+    first = [
+        row("X:1", "disease", xrefs=["UMLS_CUI:C1", "UMLS_CUI:C2"]),
+        row("X:3", "old", obsolete=True, replaced_by=["X:1"]),
+        row("X:2", "older", obsolete=True, replaced_by=["X:1"]),
+    ]
+    second = [row("UMLS_CUI:C2", "b"), row("UMLS_CUI:C1", "c"), row("Y:3", "d")]
+    hashes = set()
+    for step in (1, -1):
+        paths = [
+            write(tmp_path / "a.jsonl", *first[::step]),
+            write(tmp_path / "b.jsonl", *second[::step]),
+        ]
+        hashes.add(build_graph(paths)[0].content_sha256)
+    assert len(hashes) == 1
+
+
 def test_build_graph__names_file_and_line_of_circles_duplicates_and_dangling_parents(tmp_path):
     circle = write(
         tmp_path / "c.jsonl", row("X:1", "r"), row("X:2", "a", "X:3"), row("X:3", "b", "X:2")

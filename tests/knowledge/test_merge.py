@@ -88,6 +88,28 @@ def test_merge_terms__gives_a_target_to_one_term_only():
     assert set(why_of(report)) == {"Y:1", "Y:2"}
 
 
+def test_merge_terms__keeps_apart_what_its_source_keeps_apart():
+    terms, report = merge(
+        term("X:2", "lung cancer"), term("Y:1", "eye disease", xrefs=("UMLS_CUI:C01",))
+    )
+    assert "Y:1" in terms
+    assert terms["X:2"].alternative_ids == ()
+    assert (report.same_id, report.by_reference, report.added) == (1, 0, 1)
+    assert report.conflicts[0].others == ("X:2",)
+    assert why_of(report) == {"Y:1": "its source has another term for the same one"}
+    twice = [term("Y:1", "Brain Cancer"), term("Y:2", "brain cancers")]
+    terms, report = merge(*twice, equal_names=True)
+    assert (report.by_name, report.added) == (0, 2)
+    assert set(why_of(report)) == {"Y:1", "Y:2"}
+
+
+def test_merge_terms__knows_a_concept_of_the_graph_by_a_reference_to_it():
+    base = [term("UMLS_CUI:C1", "a")]
+    terms, report = merge(term("X:1", "b", xrefs=("UMLS:C1",)), base=base)
+    assert terms["UMLS_CUI:C1"].alternative_ids == ("X:1",)
+    assert report.by_reference == 1
+
+
 def test_merge_terms__counts_only_vocabularies_of_diseases():
     terms, report = merge(term("Y:1", "other words", xrefs=("MESH:D1",)))
     assert "Y:1" in terms

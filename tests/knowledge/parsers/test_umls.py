@@ -98,9 +98,10 @@ def test_read_umls__needs_names_only_and_takes_a_choice(release):
     assert (term.id, term.definitions, term.parents) == ("UMLS_CUI:C0000001", (), ())
 
 
-def test_build_graph__adds_names_of_the_umls_to_terms_that_refer_to_it(release, tmp_path):
+@pytest.mark.parametrize("prefix", ["UMLS_CUI", "UMLS"])
+def test_build_graph__adds_names_of_the_umls_to_terms_that_refer_to_it(release, tmp_path, prefix):
     own = tmp_path / "own.jsonl"
-    own.write_text('{"id": "X:1", "name": "my tumor", "xrefs": ["UMLS_CUI:C0000001"]}\n')
+    own.write_text(f'{{"id": "X:1", "name": "my tumor", "xrefs": ["{prefix}:C0000001"]}}\n')
     graph, report = build_graph([own, release])
     assert len(graph) == 1
     assert graph["X:1"].exact_names == ("my tumor", "Made tumor", "made tumor, NOS")
