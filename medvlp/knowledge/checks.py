@@ -36,7 +36,8 @@ def check_ids(ids: Sequence[str], places: Callable[[int], str] | None = None) ->
     twice = [name for name, count in Counter(ids).items() if count > 1]
     where = "the graph"
     if places is not None:
-        where = " and ".join(places(row) for row, name in enumerate(ids) if name == twice[0])
+        rows = (row for row, name in enumerate(ids) if name == twice[0])
+        where = " and ".join(dict.fromkeys(map(places, rows)))
     raise KnowledgeError(
         "MV2004",
         f"{where}: {_listed(twice)} more than once",

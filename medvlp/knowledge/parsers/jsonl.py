@@ -72,11 +72,12 @@ def _term(path: Path, number: int, text: str) -> Term:
     except ValidationError as error:
         raise _refusal(path, number, text, error) from error
     source = "DO" if line.id.startswith("DOID:") else path.stem
+    definition = (line.definition or "").strip()
     return Term(
         id=line.id,
-        name=line.name,
-        synonyms=tuple(Synonym(words, scope) for words, scope in line.synonyms),
-        definitions=(Definition(line.definition, source),) if line.definition else (),
+        name=" ".join(line.name.split()),
+        synonyms=tuple(Synonym(" ".join(words.split()), scope) for words, scope in line.synonyms),
+        definitions=(Definition(definition, source),) if definition else (),
         parents=line.parents,
         xrefs=line.xrefs,
         alternative_ids=line.alternative_ids,
@@ -88,7 +89,7 @@ def _term(path: Path, number: int, text: str) -> Term:
 def _refusal(path: Path, number: int, text: str, error: ValidationError) -> Exception:
     try:
         json.loads(text)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         return broken_source(path, number, f"is not JSON ({fault})", expected="one JSON object")
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"])) or "the line"

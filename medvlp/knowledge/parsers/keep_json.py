@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_keep_json"]
 
-_Text = Annotated[str, Field(min_length=1)]
+_Text = Annotated[str, Field(pattern=r"\S")]
 
 
 class _Node(StrictModel):
@@ -71,13 +71,21 @@ def read_keep_json(path: Path) -> ParsedSource:
 
 
 def _node(path: Path, id_: str, value: object) -> _Node:
+    if not id_ or any(letter.isspace() for letter in id_):
+        raise broken_source(path, None, f"{id_!r} is no id", expected="an id without spaces")
     try:
         return _Node.model_validate_json(json.dumps(value))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, (id_, *first["loc"])))
         shown = reprlib.repr(first["input"])
-        raise broken_source(path, None, f"{place}={shown} is not valid: {first['msg']}") from error
+        raise broken_source(
+            path,
+            None,
+            f"{place}={shown} is not valid: {first['msg']}",
+            expected="nodes by id, each with a name, as in KEEP's knowledge graph",
+            hint="terms as JSON lines need a whole term on each line" if place == "id" else "",
+        ) from error
 
 
 def _term(id_: str, node: _Node, parents: tuple[str, ...]) -> Term:

@@ -8,6 +8,7 @@ term is kept, and a note names the lines. Any other fault is refused with its li
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def _id_text(ident: _Document) -> str:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "name": lambda clause: clause.name,
+    "name": lambda clause: clause.name.strip(),
     "synonym": lambda clause: Synonym(clause.synonym.desc, clause.synonym.scope),
     "def": lambda clause: str(clause.definition),
     "is_a": lambda clause: _id_text(clause.term),
@@ -73,12 +74,14 @@ def read_obo(path: Path) -> ParsedSource:
         raise broken_source(path, None, f"has {len(starts)} stanzas, of which {len(frames)} parse")
     terms: list[Term] = []
     places: list[int] = []
-    num_others = num_relation_definitions = 0
+    num_others = num_relation_definitions = num_empty = 0
     for start, frame in zip(starts, frames, strict=True):
         if isinstance(frame, fastobo.term.TermFrame):
             term, others = _term(path, start + 1, frame)
             num_others += others
-            terms.append(term)
+            synonyms = tuple(synonym for synonym in term.synonyms if synonym.text.strip())
+            num_empty += len(term.synonyms) - len(synonyms)
+            terms.append(replace(term, synonyms=synonyms))
             places.append(start + 1)
         else:
             num_relation_definitions += sum(clause.raw_tag() == "def" for clause in frame)
@@ -88,7 +91,7 @@ def read_obo(path: Path) -> ParsedSource:
         _record(path, header),
         tuple(terms),
         lines=tuple(places),
-        notes=_notes(mended, num_others),
+        notes=_notes(mended, num_others, num_empty),
         num_relation_definitions=num_relation_definitions,
     )
 
@@ -193,11 +196,13 @@ def _record(path: Path, header: list[Any]) -> SourceRecord:
     )
 
 
-def _notes(mended: list[int], num_others: int) -> tuple[str, ...]:
+def _notes(mended: list[int], num_others: int, num_empty: int) -> tuple[str, ...]:
     notes = []
     if mended:
         shown = ", ".join(map(str, mended[:10])) + (" ..." if len(mended) > 10 else "")
         notes.append(f"{len(mended)} faulty references left out (lines {shown})")
     if num_others:
         notes.append(f"{num_others} relationships other than is_a not read")
+    if num_empty:
+        notes.append(f"{num_empty} empty synonyms left out")
     return tuple(notes)

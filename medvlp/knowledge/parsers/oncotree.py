@@ -66,8 +66,11 @@ def _children(path: Path, code: str, node: object) -> dict[str, Any]:
 
 def _term(path: Path, code: str, node: dict[str, Any], parents: tuple[str, ...]) -> Term:
     name, references = node.get("name"), node.get("externalReferences") or {}
+    if not code or any(letter.isspace() for letter in code):
+        raise broken_source(path, None, f"{code!r} is no code", expected="a code without spaces")
     if not isinstance(name, str) or not name.strip() or not isinstance(references, dict):
         raise broken_source(path, None, f"node {code!r} has no name", expected="a text")
+    where = f"{code}.externalReferences"
     return Term(
         id=f"ONCOTREE:{code}",
         name=name.strip(),
@@ -75,7 +78,17 @@ def _term(path: Path, code: str, node: dict[str, Any], parents: tuple[str, ...])
         xrefs=tuple(
             f"{prefix}:{value}"
             for vocabulary, prefix in _VOCABULARIES.items()
-            for value in references.get(vocabulary, ())
+            for value in _texts(path, f"{where}.{vocabulary}", references.get(vocabulary))
         ),
-        alternative_ids=tuple(f"ONCOTREE:{old}" for old in node.get("history") or ()),
+        alternative_ids=tuple(
+            f"ONCOTREE:{old}" for old in _texts(path, f"{code}.history", node.get("history"))
+        ),
     )
+
+
+def _texts(path: Path, where: str, values: object) -> list[str]:
+    if values is None:
+        return []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise broken_source(path, None, f"{where}={values!r:.80}", expected="a list of texts")
+    return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ParsedSource", "broken_source", "parse_json", "read_source_text"]
 
 _LFS = "version https://git-lfs.github.com/"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,14 @@ def parse_json(path: Path, text: str) -> Any:  # noqa: ANN401 - whatever the fil
         text: Its text.
 
     Raises:
-        KnowledgeError: MV2002 with the line if it is not JSON, repeats a key, or nests too deep.
+        KnowledgeError: MV2002 with the line if it is not JSON, repeats a key, nests too deep, or
+            has a text that is not Unicode.
     """
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys)
+        value = json.loads(text, object_pairs_hook=_unique_keys)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except json.JSONDecodeError as error:
         before = text[: error.pos].rstrip()
         comma = before.endswith(",") or text[error.pos : error.pos + 1] == ","
@@ -97,6 +103,9 @@ def parse_json(path: Path, text: str) -> Any:  # noqa: ANN401 - whatever the fil
             expected="strict JSON",
             hint="remove the comma" if comma else "",
         ) from error
+    except UnicodeEncodeError as error:
+        what = f"holds {error.object[error.start]!a}, half a character"
+        raise broken_source(path, None, what, expected="texts of Unicode") from error
     except (ValueError, RecursionError) as error:
         raise broken_source(path, None, f"is not JSON ({error})", expected="strict JSON") from error
 

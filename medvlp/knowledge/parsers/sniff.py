@@ -80,7 +80,7 @@ def _sniff_json(first_line: str, text: str) -> SourceKind:
     """Tell JSON lines by their first line, and the two JSON objects by their keys."""
     try:
         value = json.loads(first_line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict) and "id" in value:
         return "jsonl"

@@ -42,6 +42,12 @@ def test_read_jsonl__takes_a_users_own_short_terms(tmp_path):
     assert term.definitions == (Definition("A cell.", "mine"),)
 
 
+def test_read_jsonl__puts_words_on_one_line(tmp_path):
+    line = {"id": "X:1", "name": " red\n cell", "definition": " ", "synonyms": ["a\t b"]}
+    (term,) = read_jsonl(write(tmp_path / "a.jsonl", line)).terms
+    assert (term.name, term.synonyms[0].text, term.definitions) == ("red cell", "a b", ())
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -53,6 +59,7 @@ def test_read_jsonl__takes_a_users_own_short_terms(tmp_path):
         ('{"id": "X:1", "name": "a", "synonyms": [["b", "SAME"]]}', "'SAME'"),
         ('{"id": "X:1", "name": "a", "parent": ["X:2"]}', "parent="),
         ('{"id": "X:1", "name": "a", "parents": "X:2"}', "parents='X:2'"),
+        ('{"id": "X:1", "name": ' + "[" * 100_000, "is not JSON"),
     ],
 )
 def test_read_jsonl__names_the_line_of_a_fault(tmp_path, line, why):

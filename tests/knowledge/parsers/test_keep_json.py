@@ -63,6 +63,10 @@ def test_read_keep_json__names_the_line_of_a_trailing_comma(tmp_path):
         ({"X:1": {"name": "a", "parents": []}}, "X:1.parents"),
         ('{"X:1": ', "line 1: is not JSON"),
         ("[" * 100_000, "is not JSON"),
+        ({"X:1": {"name": " "}}, "X:1.name=' '"),
+        ({"": {"name": "a"}}, "'' is no id"),
+        ({"id": "X:1", "name": "a"}, "as JSON lines need a whole term on each line"),
+        ('{"X:\\uD800": {"name": "a"}}', "half a character"),
     ],
 )
 def test_read_keep_json__refuses_other_content(tmp_path, value, why):

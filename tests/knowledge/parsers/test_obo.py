@@ -125,6 +125,20 @@ def test_read_obo__refuses_a_file_without_terms_or_names(tmp_path):
         read_obo(write(tmp_path, "hello\n"))
 
 
+def test_read_obo__leaves_out_empty_synonyms_and_remarks_behind_a_name(tmp_path):
+    stanza = """
+[Term]
+id: X:1
+name: cancer {source="X"} ! remark
+synonym: "" EXACT []
+synonym: "tumor" EXACT []
+"""
+    source = read_obo(write(tmp_path, HEADER + stanza))
+    (term,) = source.terms
+    assert (term.name, [s.text for s in term.synonyms]) == ("cancer", ["tumor"])
+    assert source.notes == ("1 empty synonyms left out",)
+
+
 def test_read_obo__takes_indented_stanzas(tmp_path):
     source = read_obo(write(tmp_path, HEADER + TERMS.replace("[Term]", " [Term]")))
     assert len(source.terms) == len(source.lines) == 3

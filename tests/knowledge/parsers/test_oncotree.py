@@ -42,11 +42,22 @@ def test_read_oncotree__makes_children_of_nested_nodes(tmp_path):
         ('{"A": 3}', "node 'A' has no 'children'"),
         ('{"A": {"name": "a", "children": {},}}', "a comma before a closing bracket"),
         ('{"A": 1, "A": 2}', "key 'A' is given twice"),
+        ({"A": node("a", NCI="C1")}, "externalReferences.NCI='C1'"),
+        ({"A": node("a", UMLS=[5])}, r"externalReferences.UMLS=\[5\]"),
+        ({"A": node("a") | {"history": "LUADX"}}, "history='LUADX'"),
+        ({"A b": node("a")}, "'A b' is no code"),
+        ('{"A": {"name": "\\ud800", "children": {}}}', "half a character"),
     ],
 )
 def test_read_oncotree__refuses_what_is_no_tree(tmp_path, value, why):
     with pytest.raises(KnowledgeError, match=f"MV2002.*{why}"):
         read_oncotree(write(tmp_path, value))
+
+
+def test_read_oncotree__takes_null_for_no_references(tmp_path):
+    tree = {"A": node("a", NCI=None) | {"history": None}}
+    (term,) = read_oncotree(write(tmp_path, tree)).terms
+    assert (term.xrefs, term.alternative_ids) == ((), ())
 
 
 def test_read_oncotree__refuses_a_bottomless_tree(tmp_path):

@@ -15,6 +15,7 @@ def write(path, text):
         ("format-version: 1.2\n\n[Term]\nid: X:1\nname: a\n", "obo"),
         ('{"id": "X:1", "name": "a"}\n{"id": "X:2", "name": "b"}\n', "jsonl"),
         ('{"id": "X:1", "name": "a"\n', "jsonl"),
+        ('{"id": ' + "[" * 100_000, "jsonl"),
         ('{"A": {"name": "a", "externalReferences": {}, "children": {}}}', "oncotree"),
         ('{\n "DOID:1": {"name": "a"}\n}', "keep"),
         ('{"DOID:1": {"name": "a"}}', "keep"),
