@@ -29,7 +29,7 @@ from medvlp.training.optimization import (
     ScheduleSettings,
     build_optimizer,
 )
-from medvlp.training.stepping import scheduled
+from medvlp.training.stepping import scheduled, validate_after_epoch
 
 if TYPE_CHECKING:
     from medvlp.losses.report import LossReport
@@ -167,6 +167,10 @@ class KnowledgeModule(pl.LightningModule):
                 "would compare its own texts only",
                 expected="trainer.devices=1 and trainer.num_nodes=1",
             )
+
+    def on_train_epoch_start(self) -> None:
+        """Let validation follow epochs of any number of batches."""
+        validate_after_epoch(self.trainer)
 
     def training_step(self, batch: AttributeBatch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.

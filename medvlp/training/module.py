@@ -27,7 +27,7 @@ from medvlp.training.optimization import (
     ScheduleSettings,
     build_optimizer,
 )
-from medvlp.training.stepping import scheduled
+from medvlp.training.stepping import scheduled, validate_after_epoch
 
 if TYPE_CHECKING:
     from medvlp.losses.report import LossReport
@@ -139,11 +139,14 @@ class ContrastiveModule(pl.LightningModule):
                 expected="trainer.devices=1 and trainer.num_nodes=1",
             )
 
+    def on_train_start(self) -> None:
+        """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
+        self._rest()
+
     def on_train_epoch_start(self) -> None:
         """Put towers to rest or wake them up."""
-        freeze_towers(self._encoder(), self._freeze, self.current_epoch)
-        if self.knowledge is not None:
-            self.knowledge.eval()
+        self._rest()
+        validate_after_epoch(self.trainer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.
@@ -205,6 +208,11 @@ class ContrastiveModule(pl.LightningModule):
             msg = "the dual encoder is built when a trainer takes the module"
             raise RuntimeError(msg)
         return self.dual_encoder
+
+    def _rest(self) -> None:
+        freeze_towers(self._encoder(), self._freeze, self.current_epoch)
+        if self.knowledge is not None:
+            self.knowledge.eval()
 
     def _outputs(self, batch: Batch) -> DualOutput:
         pixels = normalize_pixels(batch.pixels, self.mean, self.std)

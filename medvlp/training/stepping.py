@@ -1,4 +1,4 @@
-"""The learning rate of a run, step by step, as Lightning wants it."""
+"""Steps and epochs of a run as Lightning wants them: the learning rate, and when to validate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch.utils.data import DataLoader
 
 from medvlp.training.optimization import learning_rate_factor
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from medvlp.training.optimization import ScheduleSettings
 
-__all__ = ["scheduled", "steps_per_epoch"]
+__all__ = ["scheduled", "steps_per_epoch", "validate_after_epoch"]
 
 
 def scheduled(
@@ -50,3 +51,20 @@ def steps_per_epoch(trainer: pl.Trainer) -> int:
     if math.isinf(trainer.num_training_batches):
         trainer.fit_loop.setup_data()
     return math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+
+
+def validate_after_epoch(trainer: pl.Trainer) -> None:
+    """Let validation follow the epoch that begins, however many batches it has.
+
+    Batches of groups can be a few more or fewer from epoch to epoch. Lightning counts them in the
+    first: it ends longer epochs there, and after shorter ones it would not validate. A validation
+    that is wanted at another time stays there.
+
+    Args:
+        trainer: The trainer, whose loader is at the epoch that begins.
+    """
+    if trainer.val_check_interval != 1.0 or isinstance(trainer.val_check_interval, int):
+        return
+    loader = trainer.train_dataloader
+    if isinstance(loader, DataLoader) and trainer.check_val_every_n_epoch is not None:
+        trainer.val_check_batch = min(int(trainer.num_training_batches), len(loader))

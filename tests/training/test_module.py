@@ -13,6 +13,7 @@ from medvlp.losses.report import LossReport
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
+from medvlp.training.freezing import FreezeSettings
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.optimization import OptimizerSettings
 from tests.training.conftest import striped_tile
@@ -134,6 +135,22 @@ def rebuilt(data, **more) -> ContrastiveModule:
     built = ContrastiveModule(encoder=ENCODER, optimizer=settings, **more)
     built.configure_model()
     return built
+
+
+def test_on_train_start__puts_towers_to_rest_where_a_run_goes_on_within_an_epoch(data, monkeypatch):
+    monkeypatch.setattr(ContrastiveModule, "trainer", FakeTrainer(data))
+    monkeypatch.setattr(ContrastiveModule, "current_epoch", 1)
+    resting = FreezeSettings(image_tower_epochs=2, text_tower_epochs=1)
+    rate = OptimizerSettings(learning_rate=0.01)
+    built = ContrastiveModule(encoder=ENCODER, optimizer=rate, freeze=resting, objective="kep")
+    built.configure_model()
+    built.train().on_train_start()
+    encoder = built.dual_encoder
+    assert not any(p.requires_grad for p in encoder.image_tower.parameters())
+    assert not encoder.image_tower.training
+    assert all(p.requires_grad for p in encoder.text_tower.parameters())
+    assert encoder.text_tower.training
+    assert not built.knowledge.training
 
 
 def test_kep__compares_texts_with_the_text_tower_as_it_was_before_the_first_step(module, data):
