@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from medvlp.knowledge.selection import select
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from medvlp.knowledge.graph import KnowledgeGraph
 
 __all__ = [
@@ -18,7 +16,6 @@ __all__ = [
     "leaves_below",
     "lowest_common_ancestors",
     "path_to_root",
-    "select",
 ]
 
 EXCLUDED_UPPER = frozenset(

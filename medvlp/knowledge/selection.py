@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from medvlp.errors import KnowledgeError
+from medvlp.knowledge.hierarchy import leaves_below
 from medvlp.knowledge.search import resolve_term
 
 if TYPE_CHECKING:
@@ -15,19 +16,21 @@ if TYPE_CHECKING:
 
 __all__ = ["select"]
 
-_TOKEN = re.compile(r"\"[^\"]*\"|[()]|[^\s()\"]+")
+_TOKEN = re.compile(r"\"[^\"]*\"|[()\"]|[^\s()\"]+")
 _LINKS = ("or", "and", "but", "not", "except")
 _MAX_TOKENS = 1000
 _MAX_DEPTH = 50
+_MAX_NAME_WORDS = 50
 
 
 def select(graph: KnowledgeGraph, expression: str) -> tuple[str, ...]:
     """Return the terms that an expression names.
 
     An expression is a name or an id of a term; ``descendants of``, ``children of``, ``parents of``,
-    ``ancestors of`` or ``leaves of`` before one; ``X and Y`` (in both), ``X or Y`` (in either),
-    ``X but not Y`` (in the first only); and parentheses. ``and`` binds closer than ``or``, and
-    ``but not`` least. The longest words that name a term are taken as the term, so that ``head and
+    ``ancestors of`` or ``leaves of`` before one; ``X and Y`` (in both), ``X and not Y`` (in the
+    first only), ``X or Y`` (in either), ``X but not Y`` or ``X except Y`` (in the first only); and
+    parentheses. ``and`` and ``and not`` bind closer than ``or``, and ``but not`` and ``except``
+    least, so that they take away from all before them. The longest words that name a term are taken as the term, so that ``head and
     neck cancer`` is one; quotation marks keep words together in doubt.
 
     Args:
@@ -57,6 +60,8 @@ class _Reader:
         self.left = _TOKEN.findall(expression)
         if not self.left:
             raise self.error("it is empty")
+        if '"' in self.left:
+            raise self.error("a closing quotation mark is missing")
         self._depth = 0
         if len(self.left) > _MAX_TOKENS:
             raise self.error(f"it has more than {_MAX_TOKENS} words")
@@ -65,9 +70,7 @@ class _Reader:
             "ancestors": graph.ancestors,
             "children": graph.children,
             "parents": graph.parents,
-            "leaves": lambda id_: frozenset(
-                below for below in graph.descendants(id_) if not graph.children(below)
-            ),
+            "leaves": lambda id_: leaves_below(graph, id_),
         }
 
     def error(self, why: str) -> KnowledgeError:
@@ -81,7 +84,7 @@ class _Reader:
     def difference(self) -> frozenset[str]:
         found = self._union()
         while True:
-            if self._take("but", "not") or self._take("and", "not") or self._take("except"):
+            if self._take("but", "not") or self._take("except"):
                 found -= self._union()
             else:
                 return found
@@ -94,9 +97,13 @@ class _Reader:
 
     def _intersection(self) -> frozenset[str]:
         found = self._operand()
-        while not self._is_next("and", "not") and self._take("and"):
-            found &= self._operand()
-        return found
+        while True:
+            if self._take("and", "not"):
+                found -= self._operand()
+            elif self._take("and"):
+                found &= self._operand()
+            else:
+                return found
 
     def _operand(self) -> frozenset[str]:
         if not self.left:
@@ -136,13 +143,14 @@ class _Reader:
         return resolve_term(self._graph, " ".join(words))
 
     def _words_inside(self) -> int:
-        """Return how many words follow before a parenthesis that was opened earlier closes."""
+        """Return how many words may be of one name: none in quotation marks or behind a bracket."""
         depth = 0
-        for number, word in enumerate(self.left):
+        words = self.left[:_MAX_NAME_WORDS]
+        for number, word in enumerate(words):
             depth += (word == "(") - (word == ")")
-            if depth < 0:
+            if depth < 0 or word.startswith('"'):
                 return number
-        return len(self.left)
+        return len(words)
 
     def _is_next(self, *words: str) -> bool:
         return tuple(word.casefold() for word in self.left[: len(words)]) == words

@@ -1,8 +1,10 @@
+import time
+
 import pytest
 
 from medvlp.errors import KnowledgeError
 from medvlp.knowledge.graph import KnowledgeGraph
-from medvlp.knowledge.hierarchy import select
+from medvlp.knowledge.selection import select
 from tests.knowledge.example_graphs import term, tumour_graph
 
 
@@ -24,6 +26,9 @@ from tests.knowledge.example_graphs import term, tumour_graph
         ("descendants of cancer but not lung cancer or brain cancer", "678"),
         ("descendants of cancer and not glioblastoma", "4567"),
         ("descendants of cancer except glioblastoma", "4567"),
+        ("children of cancer and not brain cancer or glioblastoma", "48"),
+        ("glioblastoma or children of cancer and not brain cancer", "48"),
+        ("glioblastoma or brain cancer and not glioblastoma", "58"),
         ("brain cancer or cancer and lung cancer", "5"),
         ("(brain cancer or cancer) and lung cancer", ""),
         ("children of (lung cancer or brain cancer)", "678"),
@@ -46,8 +51,15 @@ def test_select__takes_the_longest_words_that_name_a_term():
     )
     assert select(graph, "head and neck cancer") == ("X:3",)
     assert select(graph, '"head" and "neck cancer"') == ()
+    assert select(graph, 'head and "neck cancer"') == ()
     assert select(graph, "lesion (rare) or head") == ("X:1", "X:4")
     assert select(graph, '"children of war syndrome"') == ("X:5",)
+
+
+def test_select__reads_a_long_list_in_time():
+    start = time.process_time()
+    assert select(tumour_graph(), " or ".join(["lung cancer"] * 300)) == ("X:4",)
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -58,6 +70,7 @@ def test_select__takes_the_longest_words_that_name_a_term():
         ("(lung cancer", "MV2011", "closing parenthesis is missing"),
         ("lung cancer)", "MV2011", r"'\)' is left over"),
         ("or lung cancer", "MV2011", "missing before 'or'"),
+        ('"lung cancer or brain cancer', "MV2011", "a closing quotation mark is missing"),
         ("descendants of", "MV2011", "missing at its end"),
         ("(" * 300 + "lung cancer", "MV2011", "nested more than 50"),
         ("children of " * 300 + "lung cancer", "MV2011", "nested more than 50"),

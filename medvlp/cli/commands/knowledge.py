@@ -250,7 +250,7 @@ def open_graph(path: Path | None) -> KnowledgeGraph:
 
 def _selected(graph: KnowledgeGraph, selection: Sequence[str]) -> list[str]:
     from medvlp.errors import KnowledgeError
-    from medvlp.knowledge.hierarchy import select
+    from medvlp.knowledge.selection import select
 
     found = [id_ for expression in selection for id_ in select(graph, expression)]
     if not found:
