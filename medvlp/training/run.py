@@ -5,7 +5,7 @@ from __future__ import annotations
 import netrc
 import os
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import lightning.pytorch as pl
@@ -54,6 +54,9 @@ _LOCAL_KEYS = {
     "image_from",
     "text_from",
     "exclude_synonyms_file",
+    "default_root_dir",
+    "dirpath",
+    "save_dir",
 }
 
 
@@ -338,8 +341,23 @@ def _scale(info: PairsInfo) -> BundleScale | None:
 
 
 def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what names a place of this machine, at any depth."""
     return {
-        key: _without_local_paths(value) if isinstance(value, dict) else value
+        key: _shareable(value)
         for key, value in config.items()
-        if key not in _LOCAL_KEYS
+        if key not in _LOCAL_KEYS and not _is_local(value)
     }
+
+
+def _shareable(value: object) -> object:
+    if isinstance(value, dict):
+        return _without_local_paths(value)
+    if isinstance(value, list):
+        return [_shareable(item) for item in value if not _is_local(item)]
+    return value
+
+
+def _is_local(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return value.startswith(("/", "~")) or PureWindowsPath(value).is_absolute()
