@@ -84,10 +84,12 @@ def _scores(wanted: str, keys: list[str]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = process.cdist([wanted], keys, scorer=scorer, workers=1)
         return scores.reshape(-1)
 
-    as_part = compare(fuzz.partial_ratio)
-    as_part[[len(key) < len(wanted) for key in keys]] = 0
-    whole, shared = compare(fuzz.token_sort_ratio), compare(fuzz.token_set_ratio)
-    best: NDArray[np.float32] = np.stack([whole, _SHARED_WORDS * shared, _PART * as_part]).max(0)
+    covered = np.array([len(key) for key in keys], dtype=np.float32) / len(wanted)
+    as_part = _PART * np.where(covered < 1, 0, compare(fuzz.partial_ratio))
+    # One word out of many is no answer, although all words of that name are in the query.
+    shared = _SHARED_WORDS * np.sqrt(np.minimum(covered, 1)) * compare(fuzz.token_set_ratio)
+    whole = np.maximum(compare(fuzz.ratio), compare(fuzz.token_sort_ratio))
+    best: NDArray[np.float32] = np.stack([whole, shared, as_part]).max(0)
     return best
 
 

@@ -30,8 +30,9 @@ def select(graph: KnowledgeGraph, expression: str) -> tuple[str, ...]:
     ``ancestors of`` or ``leaves of`` before one; ``X and Y`` (in both), ``X and not Y`` (in the
     first only), ``X or Y`` (in either), ``X but not Y`` or ``X except Y`` (in the first only); and
     parentheses. ``and`` and ``and not`` bind closer than ``or``, and ``but not`` and ``except``
-    least, so that they take away from all before them. The longest words that name a term are taken as the term, so that ``head and
-    neck cancer`` is one; quotation marks keep words together in doubt.
+    least, so that they take away from all before them. The longest words that name a term are taken
+    as the term, so that ``head and neck cancer`` is one; quotation marks keep words together in
+    doubt.
 
     Args:
         graph: The graph.

@@ -36,6 +36,19 @@ def test_search_terms__does_not_take_a_short_name_inside_the_query():
     assert [hit.id for hit in search_terms(graph, "ewing sarcma")] == ["X:2"]
 
 
+def test_search_terms__does_not_take_one_word_of_a_long_query():
+    graph = KnowledgeGraph(
+        [term("X:1", "anemia"), term("X:2", "Diamond-Blackfan anemia 18"), term("X:3", "THES")]
+    )
+    assert search_terms(graph, "ziamondBlackfan anemia 1u8")[0].id == "X:2"
+    assert "X:3" not in {hit.id for hit in search_terms(graph, "tumour of the brain")}
+
+
+def test_search_terms__keeps_the_order_of_words_when_a_first_letter_is_wrong():
+    graph = KnowledgeGraph([term("X:1", "entropion"), term("X:2", "senile entropion")])
+    assert search_terms(graph, "asenile entropion")[0].id == "X:2"
+
+
 def test_search_terms__finds_nothing_far_away():
     for query in ("", "  ", "zzzzqqqq", "\u80ba\u764c", "x" * 50_000):
         assert search_terms(tumour_graph(), query) == ()
