@@ -87,7 +87,7 @@ def _scores(wanted: str, keys: list[str]) -> NDArray[np.float32]:
     covered = np.array([len(key) for key in keys], dtype=np.float32) / len(wanted)
     as_part = _PART * np.where(covered < 1, 0, compare(fuzz.partial_ratio))
     # One word out of many is no answer, although all words of that name are in the query.
-    shared = _SHARED_WORDS * np.sqrt(np.minimum(covered, 1)) * compare(fuzz.token_set_ratio)
+    shared = _SHARED_WORDS * np.minimum(covered, 1) ** 0.25 * compare(fuzz.token_set_ratio)
     whole = np.maximum(compare(fuzz.ratio), compare(fuzz.token_sort_ratio))
     best: NDArray[np.float32] = np.stack([whole, shared, as_part]).max(0)
     return best
