@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from medvlp.knowledge.graph import KnowledgeGraph
 
-__all__ = ["SearchHit", "resolve_term", "search_terms"]
+__all__ = ["SearchHit", "id_of", "resolve_term", "search_terms"]
 
 _LEAST_SCORE = 60.0
 # A name that only shares words with the query, or holds it as a part, ranks behind one that is it.
@@ -54,8 +54,8 @@ def search_terms(graph: KnowledgeGraph, query: str, *, limit: int = 10) -> tuple
     Returns:
         The terms, the nearest first; of equally near ones those with the shorter name first.
     """
-    if query in graph:
-        term = graph[query]
+    if (id_ := id_of(graph, query)) is not None:
+        term = graph[id_]
         return (SearchHit(term.id, term.name, query, 100.0),)
     wanted = normalize_term(query[:_MAX_QUERY])
     if not wanted:
@@ -98,14 +98,14 @@ def resolve_term(graph: KnowledgeGraph, text: str) -> str:
 
     Args:
         graph: The graph.
-        text: An id, an alternative id, a name or an exact synonym.
+        text: An id or an alternative id, in small letters too, a name or an exact synonym.
 
     Raises:
         KnowledgeError: MV2001 with the nearest names if there is none, MV2013 if several terms are
             called so and none or several of them by their preferred name.
     """
-    if text in graph:
-        return graph[text].id
+    if (id_ := id_of(graph, text)) is not None:
+        return id_
     found = graph.find(text)
     if len(found) > 1:
         key = normalize_term(text)
@@ -128,3 +128,17 @@ def resolve_term(graph: KnowledgeGraph, text: str) -> str:
         expected="an id, a name or an exact synonym",
         hint="look for it with medvlp knowledge search",
     )
+
+
+def id_of(graph: KnowledgeGraph, text: str) -> str | None:
+    """Return the id of a term that a text is, with spaces around it or in small letters too.
+
+    Args:
+        graph: The graph.
+        text: Any text.
+
+    Returns:
+        The id as the graph has it; None where the text is none, though it may be a name.
+    """
+    bare = text.strip()
+    return next((graph[form].id for form in (text, bare, bare.upper()) if form in graph), None)

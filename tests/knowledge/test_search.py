@@ -16,6 +16,7 @@ from tests.knowledge.example_graphs import term, tumour_graph
         ("luad", "X:6"),
         ("brain cancr", "X:5"),
         ("X:55", "X:5"),
+        (" x:55 ", "X:5"),
     ],
 )
 def test_search_terms__puts_the_meant_term_first(query, id_):
@@ -57,7 +58,7 @@ def test_search_terms__finds_nothing_far_away():
 
 def test_resolve_term__takes_ids_names_and_exact_synonyms():
     graph = tumour_graph()
-    for text in ("X:6", "Lung Adenocarcinoma", "adenocarcinoma of lung"):
+    for text in ("X:6", "x:6 ", "Lung Adenocarcinoma", "adenocarcinoma of lung"):
         assert resolve_term(graph, text) == "X:6"
     assert resolve_term(graph, "X:55") == "X:5"
 

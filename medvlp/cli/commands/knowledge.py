@@ -86,7 +86,7 @@ def build(
 def show(
     term: str,
     /,
-    *,
+    *more_words: str,
     graph: Path | None = None,
     max_children: int = 30,
     json_output: Json = False,
@@ -95,17 +95,23 @@ def show(
 
     Args:
         term: An id, a name or an exact synonym.
+        more_words: The other words of a name that is not in quotation marks.
         graph: The graph; $MEDVLP_GRAPH or ./graph.parquet by default.
         max_children: How many children are listed at most.
         json_output: Print JSON for programs.
     """
     from rich.console import Console
 
+    from medvlp.errors import UsageError
     from medvlp.knowledge.drawing import draw_term, term_record
     from medvlp.knowledge.search import resolve_term
 
+    if max_children < 0:
+        raise UsageError(
+            "MV1002", f"--max-children {max_children} is not valid", expected="at least 0"
+        )
     opened = open_graph(graph)
-    id_ = resolve_term(opened, term)
+    id_ = resolve_term(opened, " ".join((term, *more_words)))
     if json_output:
         sys.stdout.write(json.dumps(term_record(opened, id_), ensure_ascii=False) + "\n")
     else:
@@ -117,7 +123,7 @@ def show(
 def search(
     query: str,
     /,
-    *,
+    *more_words: str,
     graph: Path | None = None,
     limit: Annotated[int, Parameter(name=["--limit", "-n"])] = 10,
     json_output: Json = False,
@@ -126,6 +132,7 @@ def search(
 
     Args:
         query: Words in any order; faults of spelling do not matter much.
+        more_words: Further words, where they are not in quotation marks.
         graph: The graph; $MEDVLP_GRAPH or ./graph.parquet by default.
         limit: How many terms at most.
         json_output: Print JSON for programs.
@@ -137,6 +144,7 @@ def search(
 
     if limit < 1:
         raise UsageError("MV1002", f"--limit {limit} is not valid", expected="at least 1")
+    query = " ".join((query, *more_words))
     hits = search_terms(open_graph(graph), query, limit=limit)
     if json_output:
         record = [asdict(hit) for hit in hits]
@@ -265,7 +273,11 @@ def _selected(graph: KnowledgeGraph, selection: Sequence[str]) -> list[str]:
 
 def _is_one_term(graph: KnowledgeGraph, selection: Sequence[str]) -> bool:
     """Tell whether the selection is the name or id of a term, not an expression."""
-    return len(selection) == 1 and (selection[0] in graph or bool(graph.find(selection[0])))
+    from medvlp.knowledge.search import id_of
+
+    if len(selection) != 1:
+        return False
+    return id_of(graph, selection[0]) is not None or bool(graph.find(selection[0]))
 
 
 def _task_name(selection: Sequence[str]) -> str:
@@ -341,4 +353,6 @@ def _report_lines(report: BuildReport) -> list[str]:
         if len(merge.conflicts) > _MAX_CONFLICTS:
             rest = len(merge.conflicts) - _MAX_CONFLICTS
             lines.append(f"  and {rest} more; --json lists all of them")
+        if merge.conflicts and not merge.by_name:
+            lines.append("  build with --merge-equal-names to merge also by name alone")
     return lines

@@ -55,7 +55,9 @@ def test_build__prints_json_and_reports_a_merge(
     assert record["terms"] == 3
     assert record["merges"][0]["conflicts"][0]["others"] == ["X:2"]
     assert main(command) == 0
-    assert "not merged: Y:1 Cancers" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "not merged: Y:1 Cancers" in text
+    assert "build with --merge-equal-names to merge also" in text
     assert main([*command, "--merge-equal-names"]) == 0
     assert "1 by name; added 0" in " ".join(capsys.readouterr().out.split())
 
@@ -80,6 +82,10 @@ def test_show__draws_a_term_or_prints_json(graph: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["name"] == "lung adenocarcinoma"
     assert main(["knowledge", "show", "glioblastma", "--graph", str(graph)]) == 2
     assert "the nearest are 'glioblastoma' (X:8)" in capsys.readouterr().err
+    assert main(["knowledge", "show", "brain", "cancer", "--graph", str(graph)]) == 0
+    assert "brain cancer  X:5" in capsys.readouterr().out
+    assert main(["knowledge", "show", "X:6", "--graph", str(graph), "--max-children", "-1"]) == 2
+    assert "--max-children -1 is not valid" in capsys.readouterr().err
 
 
 def test_search__lists_the_nearest_terms(graph: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +93,8 @@ def test_search__lists_the_nearest_terms(graph: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.split()[1:3] == ["X:8", "glioblastoma"]
     assert main(["knowledge", "search", "gbm", "--graph", str(graph), "--json", "-n", "1"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["matched"] == "GBM"
+    assert main(["knowledge", "search", "lung", "squamos", "--graph", str(graph), "-n", "1"]) == 0
+    assert "X:7" in capsys.readouterr().out
     assert main(["knowledge", "search", "zzzqqq", "--graph", str(graph)]) == 0
     assert "nothing is near" in capsys.readouterr().err
     assert main(["knowledge", "search", "x", "--graph", str(graph), "--limit", "0"]) == 2
@@ -127,8 +135,9 @@ def test_prompts__expands_a_term_but_not_an_expression(
     graph: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["knowledge", "prompts", "--graph", str(graph)]
-    assert main([*command, "lung cancer"]) == 0
-    assert "lung adenocarcinoma:" in capsys.readouterr().out
+    for one_term in ("lung cancer", '"lung cancer"', "x:4"):
+        assert main([*command, one_term]) == 0
+        assert "lung adenocarcinoma:" in capsys.readouterr().out
     assert main([*command, "children of cancer but not brain cancer"]) == 0
     assert "positive: lung cancer" in capsys.readouterr().out
 
