@@ -80,7 +80,8 @@ def fit_confidence(
     Raises:
         UsageError: MV1522 if the rule of the task gives no distribution over classes.
         ConfigError: MV1525 or MV1526 if the graph does not fit the task.
-        DataError: MV1524 if the table does not fit the run, or names what is no class.
+        DataError: MV1524 if the table does not fit the run, names what is no class, or labels cases
+            of one group only, of which none can be left out to measure with.
     """
     if run.task.head not in CALIBRATED_HEADS:
         raise UsageError(
@@ -90,6 +91,14 @@ def fit_confidence(
         )
     told = read_labels(run, table, "label")
     check_classes(run, table, told)
+    groups = {labelled.group for labelled in told.cases}
+    if len(groups) == 1:
+        raise bad_labels(
+            table,
+            f"its {len(told.cases)} cases are all of group {groups.pop()!r}, so that none can be "
+            "left out to measure the calibration with",
+            "cases of two patients at least; copies of a case count once",
+        )
     scores = _scores(run, told)
     return ConfidenceCalibration(
         medvlp_version=__version__,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from medvlp.errors import DataError, nearest_name
 from medvlp.io import read_csv
+from medvlp.pipelines.pairing.splits import split_units
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,8 @@ class LabelledCase:
     Attributes:
         case: The case.
         value: Its class, or the path of its mask.
-        group: Its patient or other group; its own id where the table has no such column.
+        group: Its patient or other group; its own id where the table has no such column. Cases of
+            the same content are of one group, whatever the table says.
     """
 
     case: JudgedCase
@@ -90,12 +92,22 @@ def read_labels(run: JudgedRun, table: Path, column: str) -> LabelTable:
             f"none of its {len(rows)} cases has a {column} and a prediction in run {run.name}",
             f"case ids as in predictions.csv, such as {next(iter(run.cases), 'none')!r}",
         )
+    found = _with_copies_together(found)
     left_out = {
         f"rows without a {column}": len(rows) - len(filled),
         "rows without a prediction in the run": len(filled) - len(found),
         "predictions without a row": len(run.cases) - len(found),
     }
     return LabelTable(cases=found, left_out={why: n for why, n in left_out.items() if n})
+
+
+def _with_copies_together(found: tuple[LabelledCase, ...]) -> tuple[LabelledCase, ...]:
+    """Put cases of the same content, and their groups, into one group."""
+    ties = [[item.group for item in found], [item.case.content_sha256 for item in found]]
+    units = split_units(len(found), ties).tolist()
+    return tuple(
+        replace(item, group=found[unit].group) for item, unit in zip(found, units, strict=True)
+    )
 
 
 def bad_labels(table: Path, what: str, expected: str, hint: str = "") -> DataError:

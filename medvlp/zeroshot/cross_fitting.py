@@ -113,6 +113,9 @@ def measure_confidence(
         labels: Class of each case, shape ``(n,)``.
         groups: Group of each case, such as its patient, shape ``(n,)``; groups stay together.
         fit: The temperature fitted to all cases.
+
+    Raises:
+        ValueError: If there is one group only.
     """
     rows, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     is_right = rows.argmax(axis=1) == truth
@@ -144,6 +147,9 @@ def measure_sets(
         groups: Group of each case, shape ``(n,)``; groups stay together.
         alpha: Error rate, above 0 and below 1.
         method: How sets are made.
+
+    Raises:
+        ValueError: If there is one group only.
     """
     shares, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     scores = label_scores(shares, truth, method)
@@ -182,6 +188,9 @@ def measure_nodes(
         groups: Group of each case, shape ``(n,)``; groups stay together.
         hierarchy: The nodes above the classes, in the order of the logits.
         confidence: Least probability of a node.
+
+    Raises:
+        ValueError: If there is one group only.
     """
     rows, truth = np.asarray(logits, dtype=np.float64), np.asarray(labels)
     right, at_class, at_root = [], [], []
@@ -209,12 +218,14 @@ def _left_out_logits(
 
 
 def _repetitions(groups: ArrayLike) -> Iterator[NDArray[np.int64]]:
+    if len(np.unique(np.asarray(groups))) < 2:
+        raise ValueError("the cases are all of one group: none can be left out")
     for seed in range(_REPEATS):
         yield split_folds(groups, _FOLDS, seed)
 
 
 def _splits(folds: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Yield which cases are kept and which are tested; one fold alone is its own test."""
+    """Yield which cases are kept and which are tested."""
     for fold in range(int(folds.max()) + 1):
         tested = folds == fold
-        yield (~tested if not tested.all() else tested), tested
+        yield ~tested, tested

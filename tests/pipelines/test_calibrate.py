@@ -83,6 +83,30 @@ def test_fit_confidence__measures_the_nodes_of_a_graph(tmp_path: Path) -> None:
     assert read_confidence_calibration(tmp_path / "c.json") == found
 
 
+# Ten slides, each judged a second time as a copy with a name of its own.
+def test_fit_confidence__never_leaves_a_copy_behind_when_it_leaves_a_case_out(
+    tmp_path: Path,
+) -> None:
+    shares, labels = sample(10, seed=1)
+    write_run(tmp_path / "run", np.repeat(shares, 2, axis=0))
+    for number in range(20):
+        result = tmp_path / "run" / "cases" / f"s{number}" / "result.json"
+        write_json(result, {"slide_sha256": slide_sha256(number // 2)})
+    table = write_labels(tmp_path / "labels.csv", [name for name in labels for _ in range(2)])
+    found = fit_confidence(judged(tmp_path / "run"), table, alpha=0.2, method="lac")
+    assert (found.cases.number, found.cases.num_groups) == (20, 10)
+
+
+def test_fit_confidence__refuses_cases_of_one_patient(tmp_path: Path) -> None:
+    shares, labels = sample(8)
+    write_run(tmp_path / "run", shares)
+    lines = ["case_id,label,group", *(f"s{n}.svs,{label},p" for n, label in enumerate(labels))]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"MV1524: .* its 8 cases are all of group 'p'"):
+        fit_confidence(judged(tmp_path / "run"), table, alpha=0.2, method="lac")
+
+
 def test_fit_confidence__gives_full_sets_where_cases_are_too_few(tmp_path: Path) -> None:
     shares, labels = sample(8)
     write_run(tmp_path / "run", shares)

@@ -67,10 +67,10 @@ def test_measure_sets__are_full_where_there_are_too_few_cases() -> None:
     assert found.share_of_full_sets == 1
 
 
-def test_measure_sets__works_with_a_single_group() -> None:
+def test_measure_sets__never_measures_a_single_group_on_itself() -> None:
     logits, labels = cases(4, 40)
-    found = measure_sets(special.softmax(logits, axis=1), labels, np.zeros(40), 0.2, "lac")
-    assert found.coverage >= 0.8
+    with pytest.raises(ValueError, match="all of one group: none can be left out"):
+        measure_sets(special.softmax(logits, axis=1), labels, np.zeros(40), 0.2, "lac")
 
 
 # Without a graph a node is a class, or the root where no class reaches the confidence.
