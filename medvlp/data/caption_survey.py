@@ -30,7 +30,7 @@ class CaptionSurvey:
         max_tokens: Length at which captions are cut.
         cut: Names of the pairs with a longer caption.
         unreadable: Names of the pairs with a caption more than half of whose pieces are not in the
-            vocabulary, as of another script.
+            vocabulary, as of another script, or that has no pieces at all.
     """
 
     num_captions: int
@@ -78,6 +78,7 @@ def survey_captions(
         for text, length, count in zip(texts, lengths.tolist(), strange.tolist(), strict=True):
             if length > max_tokens:
                 cut |= owners[text]
-            if count > _UNREADABLE_SHARE * (length - 2):
+            pieces = length - 2
+            if count > _UNREADABLE_SHARE * pieces or not pieces:
                 unreadable |= owners[text]
     return CaptionSurvey(len(owners), max_tokens, tuple(cut), tuple(unreadable))

@@ -213,6 +213,14 @@ class PairsDataModule(pl.LightningDataModule):
         if self._order.groups is not None:
             check_group_labels(rows)
         self._concept_numbers()
+        left = len(self.manifest.splits.get(VALIDATION, ()))
+        if 0 < left < self._order.batch_size:
+            logger.warning(
+                "%s: the %d validation pairs do not fill a batch of %d; nothing is validated",
+                self._folder.name,
+                left,
+                self._order.batch_size,
+            )
         for line in survey_captions(rows, self.tokenizer, self.max_tokens).lines():
             logger.warning("%s: %s", self._folder.name, line)
 
@@ -221,7 +229,7 @@ class PairsDataModule(pl.LightningDataModule):
         return self._loader(TRAIN, self._augment)
 
     def val_dataloader(self) -> DataLoader[PairSample] | list[DataLoader[PairSample]]:
-        """Return the loader of the validation split; an empty list where there is none."""
+        """Return the loader of the validation split; an empty list where it fills no batch."""
         if len(self.manifest.splits.get(VALIDATION, ())) < self._order.batch_size:
             return []
         return self._loader(VALIDATION, None)

@@ -42,3 +42,8 @@ def test_survey_captions__counts_the_longest_caption_that_fits():
     rows = [row("a", "a tumour of the lung")]
     assert survey_captions(rows, TOKENIZER, tokens).cut == ()
     assert survey_captions(rows, TOKENIZER, tokens - 1).cut == ("a",)
+
+
+def test_survey_captions__names_captions_of_which_nothing_is_left():
+    rows = [row("seen", "lung"), row("blank", "\u200b \u00ad"), row("both", "lung", "\u200b")]
+    assert survey_captions(rows, TOKENIZER, 16).unreadable == ("blank", "both")

@@ -154,3 +154,10 @@ def test_setup__refuses_concepts_that_the_graph_does_not_have(pairs_folder, tmp_
 def test_setup__names_captions_that_are_cut(pairs_folder, caplog):
     build(pairs_folder, max_tokens=4).setup("fit")
     assert "7 pairs have captions of more than 4 tokens, which are cut: tile_000" in caplog.text
+
+
+def test_setup__tells_that_validation_pairs_do_not_fill_a_batch(pairs_folder, caplog):
+    build(pairs_folder).setup("fit")
+    assert "validation" not in caplog.text
+    build(pairs_folder, batch_size=4).setup("fit")
+    assert "the 3 validation pairs do not fill a batch of 4; nothing is validated" in caplog.text
