@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from medvlp.errors import DataError
-from medvlp.io import content_sha256
 from medvlp.pipelines.pairing.settings import THUMBNAIL, ImageDuplicates
 from medvlp.types import ImagePreprocessing
 
@@ -163,11 +162,6 @@ def read_feature_file(path: Path, names: Sequence[str]) -> Floats:
     if len(bad):
         raise _refuse(path, f"the vector of {names[bad[0]]!r} is zero or not finite")
     return unit_rows(chosen)
-
-
-def feature_file_sha256(path: Path) -> str:
-    """Return the hash of a feature file."""
-    return content_sha256(path, companions=False)
 
 
 def unit_rows(features: Floats) -> Floats:

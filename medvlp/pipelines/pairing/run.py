@@ -147,9 +147,7 @@ def _fingerprint(
     described = {
         "version": __version__,
         "settings": plain,
-        "rows": sorted(
-            json_sha256({**asdict(row), "number": 0, "path": ""}) for row in ledger.rows
-        ),
+        "rows": sorted(map(_row_sha256, ledger.rows)),
         "images": survey.content_sha256,
         "encoder": None if tools.embedder is None else tools.embedder.identity,
         "features": None if features is None else content_sha256(features, companions=False),

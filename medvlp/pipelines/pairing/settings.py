@@ -205,7 +205,9 @@ class SplitRule(StrictModel):
     Attributes:
         validation: Share of the images.
         test: Share of the images.
-        keep_together: Columns whose values never cross splits; near-duplicates never do.
+        keep_together: Columns whose values never cross splits. Clusters of near-duplicates, which
+            lie within a scope, and copies of one file never do; by rule ``star`` two images may be
+            alike and yet in different clusters.
         crossing: What becomes of images whose given splits cross: ``refuse`` the source, or
             ``drop`` those that are in train or validation beside a more held-out one.
         seed: Seed of the choice.
