@@ -1,8 +1,9 @@
 """One spelling for many: the key under which two writings of a disease name are the same.
 
 Case, width, accents of Latin letters, hyphens, punctuation, apostrophes and possessives, British
-spelling and plurals do not tell two names apart. The key is for comparing only, never for showing:
-it is made word by word and need not be a word of any language.
+spelling and plurals do not tell two names apart; the sign behind a marker (``HER2-``) does. The key
+is for comparing only, never for showing: it is made word by word and need not be a word of any
+language.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ __all__ = ["NormalWord", "normalize_term", "normalize_word", "split_words"]
 _WORD = re.compile(
     r"[^\s\-\u00ad\u2010-\u2015\u2212_,;:.()\[\]{}<>/\\|\"\u201c-\u201f\u00ab\u00bb!?&*=~]+"
 )
+# The minus behind a marker, as in ``HER2- breast cancer``: without it the name means the opposite.
+_MARKER = re.compile(r"[A-Z]{2,3}|[A-Z][A-Z0-9]{0,6}\d")
+_MINUS = re.compile(r"[-\u2010\u2011\u2013\u2212](?=$|[ /,;)])(?! (?:and|or) )")
 _APOSTROPHES = re.compile(r"['\u2018\u2019\u02bc\u00b4`]")
 _POSSESSIVE = re.compile(r"(?<=\w\w)['\u2018\u2019\u02bc\u00b4`]s?$")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
@@ -110,14 +114,20 @@ def split_words(text: str) -> tuple[NormalWord, ...]:
     """Cut a text into words and normalise each, keeping their places in the text.
 
     Args:
-        text: Any text. Hyphens, slashes and punctuation part words, apostrophes do not.
+        text: Any text. Hyphens, slashes and punctuation part words, apostrophes do not; a minus
+            behind a short marker in capitals belongs to it.
 
     Returns:
         The words in order, without those that normalise to nothing.
     """
-    found = ((match.start(), match.end(), match.group()) for match in _WORD.finditer(text))
-    keyed = ((start, end, normalize_word(word)) for start, end, word in found)
-    return tuple(NormalWord(start, end, key) for start, end, key in keyed if key)
+    words: list[NormalWord] = []
+    for match in _WORD.finditer(text):
+        start, end, key = match.start(), match.end(), normalize_word(match.group())
+        if _MARKER.fullmatch(match.group()) and _MINUS.match(text, end):
+            end, key = end + 1, f"{key}-"
+        if key:
+            words.append(NormalWord(start, end, key))
+    return tuple(words)
 
 
 @lru_cache(maxsize=65536)

@@ -79,3 +79,20 @@ def test_normalize_word__leaves_short_words_and_numbers():
         "p53s",
         "aid",
     ]
+
+
+def test_normalize_term__keeps_the_sign_of_a_marker():
+    assert normalize_term("HER2- breast cancer") == "her2- breast cancer"
+    assert normalize_term("HER2\u2212/HR- breast cancer") == "her2- hr- breast cancer"
+    assert normalize_term("HER2+") != normalize_term("HER2-") != normalize_term("HER2")
+    for text in (
+        "IDH-mutant",
+        "non- squamous",
+        "T- and B-cell",
+        "BCR-ABL1",
+        "HER2-\npositive",
+        "PNEUMONIA- x",
+        "BRCA1- and BRCA2-associated",
+    ):
+        assert "- " not in normalize_term(text) + " "
+    assert [(word.start, word.end) for word in split_words("ER- x")] == [(0, 3), (4, 5)]
