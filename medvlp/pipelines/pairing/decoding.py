@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medvlp.types import ImagePreprocessing
 
 __all__ = [
+    "MAX_BYTES",
     "ImageFacts",
     "UnusableImageError",
     "image_fault",
@@ -33,7 +34,8 @@ __all__ = [
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _MAX_PIXELS = 64 * 2**20
-_MAX_BYTES = 512 * 2**20
+MAX_BYTES = 512 * 2**20
+"""Larger files are not read."""
 _WHITE, _BLACK = 240, 15
 
 
@@ -186,7 +188,7 @@ def image_fault(rgb: NDArray[np.uint8], settings: ImageQuality) -> tuple[str, st
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise UnusableImageError(f"{path.stat().st_size} bytes are too many")
         return path.read_bytes()
     except (OSError, ValueError) as error:

@@ -17,7 +17,7 @@ from medvlp.errors import MedvlpError, WorkerError
 from medvlp.io import content_sha256, json_sha256, publish_file
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import WorkerLimits, run_in_worker, stream_in_worker
-from medvlp.pipelines.pairing.decoding import ImageFacts, survey_images
+from medvlp.pipelines.pairing.decoding import MAX_BYTES, ImageFacts, survey_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -246,7 +246,10 @@ def _is_part_done(path: Path, images: Sequence[Path]) -> bool:
 
 
 def _hash_of(image: Path) -> str:
+    """Return what the survey of an image says of its bytes; nothing of those it does not read."""
     try:
+        if image.stat().st_size > MAX_BYTES:
+            return ""
         return content_sha256(image, companions=False)
-    except MedvlpError:
+    except (MedvlpError, OSError):
         return ""

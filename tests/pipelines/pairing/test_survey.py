@@ -45,6 +45,18 @@ def pictures(save_picture) -> list[Path]:
     return paths
 
 
+def test_survey_all__keeps_a_part_with_a_file_that_is_too_large_to_read(pictures, tmp_path) -> None:
+    with pictures[3].open("r+b") as file:
+        file.truncate(512 * 2**20 + 1)  # a hole, which takes no room
+    statuses = [[o.status for o in run(pictures, tmp_path / "state").outcomes] for _ in range(2)]
+    assert statuses == [["done"], ["reused"]]
+    found = read_survey(5, QUALITY, None, tmp_path / "state")
+    assert (found.reasons[3], found.details[3]) == (
+        "image cannot be read",
+        "536870913 bytes are too many",
+    )
+
+
 def test_survey_all__keeps_parts_until_an_image_changes(
     pictures, save_picture, tmp_path, monkeypatch
 ) -> None:
