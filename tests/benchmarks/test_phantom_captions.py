@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import phantom_captions
-from benchmarks.phantom_captions import Sizes, run_arm, summarise
+from benchmarks.keep_experiment.phantom_figures import result_lines, summarise
+from benchmarks.phantom_captions import Sizes, run_arm
 
 SIZES = Sizes(slides=3, regions=1, test_slides=1, steps=1)
 
@@ -30,3 +31,4 @@ def test_summarise__holds_keep_against_the_target(level: float, met: bool) -> No
     found = figures["differences_from_clip"]["keep"]["40"]
     assert found["value"] == pytest.approx(100 * (level - 0.8), abs=0.01)
     assert figures["target"]["met"] is met
+    assert result_lines(figures)[-1].startswith("met" if met else "MISS")
