@@ -27,10 +27,14 @@ FINDING = (
     "name a look-alike, CLIP does suffer, but the group loss does not help: for an image it looks "
     "at the hardest caption of its group, and 87 % of groups of four hold a wrong one (1 - 0.6^4). "
     "What helps there is more regions in a batch: CLIP on shuffled tiles, and the group loss with "
-    "two views of twice the regions, gain most over CLIP on batches of four views. Tried as "
-    "remedies: captions merged by majority, no negatives between regions of one majority label, "
-    "two views in a batch, and errors of another kind. Majorities of four captions are right for "
-    "three regions in four (any tissue) or one in two (look-alike); the rest are ties or wrong."
+    "two views of twice the regions, gain most over CLIP on batches of four views. Groups help "
+    "where they choose captions: with eight views of a region and look-alike errors the group loss "
+    "on captions merged by majority gains 14.6 points over CLIP on the same batches (9.3 to 21.4), "
+    "9.7 of them without the group loss; yet batches of so few regions cost more than that beside "
+    "shuffled tiles. Tried as remedies: captions merged by majority, no negatives between regions "
+    "of one majority label, two views in a batch, eight views, errors of another kind. Majorities "
+    "of four captions are right for three regions in four (any tissue) or one in two (look-alike); "
+    "the rest are ties or wrong."
 )
 """Why the target is missed; written after the final run."""
 
