@@ -84,7 +84,10 @@ CONDITIONS: dict[str, Condition] = {
     "0": Condition(0.0, "any", arms=("clip", "supcon", "keep")),
     "20": Condition(0.2, "any", arms=("clip", "supcon", "keep")),
     "40-alike-8": Condition(
-        0.4, "alike", views=8, arms=("clip", "supcon", "keep", "clip-merged", "keep-merged")
+        0.4,
+        "alike",
+        views=8,
+        arms=("clip", "clip-shuffled", "supcon", "keep", "clip-merged", "keep-merged"),
     ),
 }
 """Name to condition; the first is the one that the target is about."""
