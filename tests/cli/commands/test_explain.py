@@ -23,5 +23,5 @@ def test_explain__prints_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_explain__answers_an_unknown_code_with_the_nearest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["explain", "MV12033"]) == 2
+    assert main(["explain", "MV1203A"]) == 2
     assert "did you mean 'MV1203'" in capsys.readouterr().err
