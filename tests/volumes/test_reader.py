@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from medvlp.errors import VolumeError
+from medvlp.volumes.reader import open_volume, read_volume
+from tests.volumes.scans import stored_values, write_nifti, write_series
+
+VALUES = stored_values((5, 40, 48)) - 1024
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "series"])
+def test_read_volume__gives_one_answer_in_every_format(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "series":
+        write_series(path, VALUES + 1024, origin=(1, 2, 3))
+    elif ".nii" in name:
+        affine = np.diag([-0.7, -0.8, 2.0, 1.0])
+        affine[:3, 3] = (-1, -2, 3)
+        write_nifti(path, VALUES, affine)
+    else:
+        image = SimpleITK.GetImageFromArray(VALUES)
+        image.SetSpacing((0.7, 0.8, 2.0))
+        image.SetOrigin((1, 2, 3))
+        SimpleITK.WriteImage(image, str(path))
+    path = path.rename(tmp_path / "renamed.xyz")
+    volume = read_volume(path)
+    assert np.array_equal(VALUES, volume.hu)
+    assert volume.geometry.axis_codes == "LPS"
+    assert np.allclose(volume.origin_mm, (1, 2, 3), rtol=0, atol=1e-5)
+    assert np.allclose(volume.spacing_mm, (2, 0.8, 0.7), rtol=0, atol=1e-6)
+    with open_volume(path) as source:
+        assert np.array_equal(VALUES[1:3], source.read_region((1, 0, 0), (3, 40, 48)))
+
+
+def test_read_volume__tells_values_that_are_no_hounsfield_units(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "a.nii", VALUES + 1024)
+    assert [finding.code for finding in read_volume(tmp_path / "a.nii").findings] == ["MV2236"]
+
+
+def test_read_volume__says_what_a_lone_file_is(tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").write_bytes(b"")
+    with pytest.raises(VolumeError, match=r"MV2202.*a.nii.gz is empty"):
+        read_volume(tmp_path / "a.nii.gz")
