@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from typing import TYPE_CHECKING, Literal
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["open_nifti"]
+__all__ = ["embedded_label_names", "open_nifti"]
 
 _HEADER_BYTES = 540
+_MAX_EXTENSION_BYTES = 1 << 20
+_LABEL_NAME = re.compile(r'<Label Key="(\d{1,5})"[^>]*>\s*<!\[CDATA\[([\w .-]{1,64})\]\]>')
 _DEFAULT_LIMITS = VolumeLimits()
 _LENGTH_UNITS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Code of the header's unit of length -> mm; 0 is unknown, which every tool takes for mm."""
@@ -81,13 +84,33 @@ def open_nifti(
     return GridSource(body, geometry, slope, intercept)
 
 
+def embedded_label_names(source: GridSource) -> dict[int, str]:
+    """Return the names of labels that TotalSegmentator writes behind the header of a mask.
+
+    Args:
+        source: A mask that :func:`open_nifti` opened.
+
+    Returns:
+        Name of each number; empty where the file holds none.
+    """
+    count = min(source.body.data_offset, _MAX_EXTENSION_BYTES)
+    text = _first_bytes(source.body.path, count, packed=source.body.packing == "gzip")
+    found = _LABEL_NAME.findall(text.decode("utf-8", "replace"))
+    return {int(number): name for number, name in found}
+
+
+def _first_bytes(path: Path, count: int, *, packed: bool) -> bytes:
+    head = read_start(path, max(count, 4096))
+    if not packed:
+        return head[:count]
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, count)
+    except zlib.error as error:
+        raise _damaged(path.name, f"it does not inflate: {error}") from error
+
+
 def _read_header(path: Path, *, packed: bool) -> tuple[Nifti1Header, bool]:
-    head = read_start(path, 4096)
-    if packed:
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, _HEADER_BYTES)
-        except zlib.error as error:
-            raise _damaged(path.name, f"it does not inflate: {error}") from error
+    head = _first_bytes(path, _HEADER_BYTES, packed=packed)
     is_second = 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
     kind: Callable[..., Nifti1Header] = Nifti2Header if is_second else Nifti1Header
     size = 540 if is_second else 348
