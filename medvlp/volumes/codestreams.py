@@ -36,6 +36,7 @@ _LOSSY = frozenset(
 _READABLE = (
     _JPEG_2000 | _HIGH_THROUGHPUT | _JPEG_LS | _JPEG_LOSSLESS | _JPEG_8_BIT | _RUN_LENGTH
 ) | NATIVE_SYNTAXES
+_END_OF_IMAGE = b"\xff\xd9"
 _SOF_MARKERS = frozenset({0xF7, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
@@ -70,6 +71,9 @@ def decode_frame(data: bytes, layout: PixelLayout, name: str) -> NDArray[np.gene
     wanted = (layout.rows, layout.columns)
     if size != wanted:
         raise _refusal(name, f"its compressed data state {size or 'no'} pixels, the file {wanted}")
+    if syntax in _JPEG_LS and not data.rstrip(b"\0").endswith(_END_OF_IMAGE):
+        # CharLS may search for a missing end for half a minute.
+        raise _refusal(name, "its compressed data end without an end marker")
     try:
         pixels = np.asarray(_decoder(syntax)(data))
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:

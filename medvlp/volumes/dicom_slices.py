@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medvlp.errors import VolumeError
 from medvlp.volumes.dicom_header import DICOM_FAULTS, damaged_dicom, parse_header
 from medvlp.volumes.dicom_values import integer_of, number_of, numbers_of, word_of, words_of
 from medvlp.volumes.limits import VolumeLimits
@@ -158,7 +159,11 @@ def read_slice_headers(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> li
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that pydicom warns of are checked below
             layout = _pixel_layout(parsed)
-            count = min(max(layout.frames, 1), _MAX_FRAMES)
+            count = max(layout.frames, 1)
+            if count > _MAX_FRAMES:
+                raise VolumeError(
+                    "MV2203", f"{path.name} declares {count} frames", expected=f"{_MAX_FRAMES}"
+                )
             per_frame = parsed.data_set.get("PerFrameFunctionalGroupsSequence") or []
             return [_slice_header(path, parsed, layout, per_frame, at) for at in range(count)]
     except DICOM_FAULTS as error:

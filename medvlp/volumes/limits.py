@@ -25,7 +25,7 @@ class VolumeLimits:
     header_bytes: int = 64 * 2**20
     """Largest header of a file, in bytes."""
 
-    frame_px: int = 16384 * 16384
+    frame_px: int = 4096 * 4096
     """Largest number of pixels of one slice."""
 
     series_slices: int = 20_000

@@ -40,7 +40,11 @@ def test_decode_frame__gives_back_lossless_pixels(
 
 
 @pytest.mark.parametrize("syntax", [f"{UID}.4.90", f"{UID}.4.80", f"{UID}.4.70", f"{UID}.5"])
-@pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\x4f\xff\x51", RUBBISH, bytes(64)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff", b"\xff\x4f\xff\x51", RUBBISH, bytes(64)],
+    ids=["none", "one", "start", "noise", "zeros"],
+)
 def test_decode_frame__refuses_rubbish(layout: PixelLayout, syntax: str, data: bytes) -> None:
     with pytest.raises(VolumeError, match=r"MV2212.*slice 3"):
         decode_frame(data, replace(layout, transfer_syntax=syntax), "slice 3")
@@ -50,6 +54,15 @@ def test_decode_frame__compares_sizes_before_decoding(layout: PixelLayout) -> No
     large = imagecodecs.jpeg2k_encode(np.zeros((4000, 4000), np.uint16), level=0)
     with pytest.raises(VolumeError, match=r"MV2212.*\(4000, 4000\)"):
         decode_frame(large, replace(layout, transfer_syntax=f"{UID}.4.90"), "slice")
+
+
+def test_decode_frame__refuses_a_stream_without_end_at_once(layout: PixelLayout) -> None:
+    data = imagecodecs.jpegls_encode(stored_values((1, 40, 48))[0].astype(np.uint16))
+    cut = replace(layout, transfer_syntax=f"{UID}.4.80")
+    assert decode_frame(data + b"\0", cut, "slice").shape == (40, 48)
+    for count in range(60, len(data) - 2, 97):
+        with pytest.raises(VolumeError, match="end without an end marker"):
+            decode_frame(data[:count], cut, "slice")
 
 
 def test_syntaxes__are_told_apart() -> None:
