@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from medvlp.volumes.dicom_slices import SliceHeader
     from medvlp.volumes.limits import VolumeLimits
 
-__all__ = ["ObjectKind", "check_kind", "check_pixels", "object_kind", "rescale_findings"]
+__all__ = [
+    "ObjectKind",
+    "check_kind",
+    "check_pixels",
+    "is_ct_image",
+    "object_kind",
+    "rescale_findings",
+]
 
 ObjectKind = Literal["slice", "scout", "capture", "segmentation", "directory", "no image"]
 
@@ -46,6 +53,11 @@ def object_kind(header: SliceHeader) -> ObjectKind:
     if _SCOUT_WORDS & set(header.image_type):
         return "scout"
     return "slice"
+
+
+def is_ct_image(header: SliceHeader) -> bool:
+    """Say whether an object is stored as a CT image, with pixels or without."""
+    return header.sop_class in _CT_CLASSES
 
 
 def check_kind(name: str, header: SliceHeader, modalities: Collection[str]) -> None:

@@ -204,7 +204,7 @@ def _slice_header(
         path=path,
         frame=at,
         pixels=layout,
-        sop_class=word_of(data.get("SOPClassUID") or parsed.meta.get("MediaStorageSOPClassUID")),
+        sop_class=word_of(parsed.meta.get("MediaStorageSOPClassUID") or data.get("SOPClassUID")),
         instance_uid=word_of(data.get("SOPInstanceUID")),
         study_uid=word_of(data.get("StudyInstanceUID")),
         series_uid=word_of(data.get("SeriesInstanceUID")),

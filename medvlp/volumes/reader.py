@@ -15,6 +15,7 @@ from medvlp.volumes.metaimage_reader import open_metaimage
 from medvlp.volumes.nifti_reader import open_nifti
 from medvlp.volumes.nrrd_reader import open_nrrd
 from medvlp.volumes.series import FoundSeries, SeriesTree, series_tree
+from medvlp.volumes.volume import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["open_found", "open_volume", "read_volume"]
 
 _CT_ONLY = ("CT",)
+_DAMAGED = frozenset({"MV2200", "MV2202", "MV2207"})
 _DEFAULT_LIMITS = VolumeLimits()
 
 
@@ -84,6 +86,23 @@ def open_volume(
         yield open_found(chosen, modalities=modalities, irregular=irregular, limits=limits)
 
 
+def _damaged_neighbours(path: Path, tree: SeriesTree, chosen: FoundSeries) -> tuple[Finding, ...]:
+    """Tell of damaged files: a lost slice at either end leaves no gap."""
+    suffixes = {header.path.suffix for header in chosen.headers} - {""}
+    lost = [
+        skipped
+        for skipped in tree.skipped
+        if skipped.code in _DAMAGED
+        or (skipped.code == "MV2201" and skipped.name.endswith(tuple(suffixes)) and suffixes)
+    ]
+    if not lost:
+        return ()
+    text = (
+        f"{path.name}: {len(lost)} files could not be read, first {lost[0].name} ({lost[0].code})"
+    )
+    return (Finding("MV2202", text),)
+
+
 def read_volume(
     path: Path,
     *,
@@ -104,10 +123,14 @@ def read_volume(
     Raises:
         VolumeError: See :func:`open_volume`.
     """
-    with open_volume(path, modalities=modalities, irregular=irregular, limits=limits) as source:
+    with series_tree(path, limits) as tree:
+        chosen = _the_one_volume(path, tree, modalities)
+        source = open_found(chosen, modalities=modalities, irregular=irregular, limits=limits)
         volume = source.read()
+        told = _damaged_neighbours(path, tree, chosen)
     doubt = check_hounsfield(volume)
-    return volume if doubt is None else replace(volume, findings=(*volume.findings, doubt))
+    told = told if doubt is None else (*told, doubt)
+    return replace(volume, findings=(*volume.findings, *told)) if told else volume
 
 
 def _the_one_volume(path: Path, tree: SeriesTree, modalities: Collection[str]) -> FoundSeries:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from medvlp.errors import VolumeError
 from medvlp.volumes.archives import unpacked_zip
-from medvlp.volumes.dicom_checks import object_kind
+from medvlp.volumes.dicom_checks import is_ct_image, object_kind
 from medvlp.volumes.dicom_directory import directory_files
 from medvlp.volumes.dicom_slices import read_slice_headers
 from medvlp.volumes.files import FileKind, file_kind, refuse_kind
@@ -177,7 +177,14 @@ def _files_of(
 def _image_headers(file: Path, limits: VolumeLimits) -> list[SliceHeader]:
     """Read the slices of a file; an index of other files is none."""
     headers = read_slice_headers(file, limits)
-    return [] if object_kind(headers[0]) == "directory" else headers
+    kind = object_kind(headers[0])
+    if kind == "no image" and is_ct_image(headers[0]):
+        raise VolumeError(
+            "MV2202",
+            f"{file.name} is cut off: a CT image that ends before its pixels",
+            hint="copy the file again",
+        )
+    return [] if kind == "directory" else headers
 
 
 def _dicom_series(headers: Sequence[SliceHeader], root: Path) -> list[FoundSeries]:

@@ -46,3 +46,22 @@ def test_read_volume__says_what_a_lone_file_is(tmp_path: Path) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"")
     with pytest.raises(VolumeError, match=r"MV2202.*a.nii.gz is empty"):
         read_volume(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize("count", [0, 100, 400, 700])
+def test_read_volume__tells_of_a_lost_slice_at_the_end(tmp_path: Path, count: int) -> None:
+    folder = write_series(tmp_path / "s", VALUES + 1024)
+    last = next(path for path in folder.iterdir() if path.name.endswith("-4.dcm"))
+    last.write_bytes(last.read_bytes()[:count])
+    volume = read_volume(folder)
+    assert volume.hu.shape == (4, 40, 48)
+    assert volume.findings[0].code in {"MV2202"}
+    assert last.name in volume.findings[0].text
+
+
+def test_read_volume__refuses_a_lost_slice_inside(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "s", VALUES + 1024)
+    inner = next(path for path in folder.iterdir() if path.name.endswith("-2.dcm"))
+    inner.write_bytes(inner.read_bytes()[:300])
+    with pytest.raises(VolumeError, match="MV2216"):
+        read_volume(folder)
