@@ -86,15 +86,11 @@ def test_check_laterality__is_silent_where_too_little_is_labelled(real_data: Pat
 
 
 def test_check_laterality__uses_names_where_only_they_tell() -> None:
-    names = {
-        1: "kidney_left",
-        2: "kidney_right",
-        3: "vertebrae_L1",
-        4: "vertebrae_T11",
-        5: "sternum",
-    }
-    labels = np.zeros((60, 40, 40), np.uint8)
-    geometry = VolumeGeometry(labels.shape, (6.0, 8.0, 8.0), np.eye(3), (-160.0, -200.0, -100.0))
+    pairs = ("autochthon", "scapula", "clavicula")
+    known = [f"{pair}_{side}" for pair in pairs for side in ("left", "right")]
+    names = dict(enumerate(known, start=1))
+    labels = np.zeros((75, 61, 61), np.uint8)
+    geometry = VolumeGeometry(labels.shape, (5.0, 5.0, 5.0), np.eye(3), (-150.0, -150.0, -30.0))
     for number, name in names.items():
         z, y, x = np.rint(geometry.lps_to_index([USUAL_PLACES_MM[name]])[0]).astype(int)
         labels[z - 1 : z + 2, y - 1 : y + 2, x - 1 : x + 2] = number
