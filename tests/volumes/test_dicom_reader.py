@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
@@ -89,6 +90,16 @@ def test_enhanced_multi_frame__is_sorted_and_rescaled(tmp_path: Path) -> None:
     assert np.array_equal(stored - 1024, volume.hu)
     assert volume.spacing_mm == pytest.approx((2.0, 0.8, 0.7))
     assert volume.origin_mm == pytest.approx((-50, -40, 100))
+
+
+def test_enhanced_multi_frame__agrees_with_highdicom(tmp_path: Path) -> None:
+    path = write_enhanced(tmp_path / "e.dcm", stored_values())
+    expected = highdicom.imread(path).get_volume()
+    volume = read_volume(path)
+    # Their first plane is the first frame of the file, ours the lowest along the normal.
+    assert np.array_equal(expected.array[::-1], volume.hu)
+    last = expected.map_indices_to_reference(np.asarray([[4, 0, 0]]))[0]
+    assert np.allclose(last, volume.origin_mm, rtol=0, atol=1e-6)
 
 
 def test_signed_values_and_bits_above_the_highest__are_read(tmp_path: Path) -> None:
