@@ -26,7 +26,7 @@ class ConvertCtConfig(StrictModel):
     out: Path
     """Output folder; the same command goes on after a stop."""
     exclude: tuple[str, ...] = ()
-    """Patterns of names below the source that are left out, such as '*seg*'."""
+    """Patterns of names that are left out, such as '*seg*'; with a '/', of whole paths."""
     irregular: Literal["refuse", "resample"] = "refuse"
     """What becomes of missing, uneven or leaning slices."""
     require_hounsfield: bool = True

@@ -52,7 +52,8 @@ class ConvertSettings:
     """How scans are converted."""
 
     exclude: tuple[str, ...] = ()
-    """Patterns of names below the source that are left out, such as ``*seg*``."""
+    """Patterns of names that are left out, such as ``*seg*``; one with a ``/`` is compared with the
+    whole path below the source, others with its last part."""
 
     modalities: tuple[str, ...] = ("CT",)
     """DICOM's words for what is converted; formats that do not tell always are."""
@@ -103,7 +104,7 @@ def discover_scans(source: Path, settings: ConvertSettings) -> Iterator[ScanDisc
             for series in tree.series
             if series.kind == "volume"
             and (series.modality in settings.modalities or not series.modality)
-            and not any(fnmatch(series.name, pattern) for pattern in settings.exclude)
+            and not any(_matches(series.name, pattern) for pattern in settings.exclude)
         )
         yield ScanDiscovery(tree, scans)
 
@@ -143,6 +144,10 @@ def convert_scans(
     )
     _write_tables(out, items, discovery.tree, report)
     return report
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatch(name if "/" in pattern else name.rpartition("/")[2], pattern)
 
 
 def _worker(

@@ -11,7 +11,7 @@ import pytest
 from medvlp.cli.entry import run
 from medvlp.io import read_csv
 from medvlp.jobs.outcomes import JobReport
-from medvlp.pipelines.convert_scans import MANIFEST_COLUMNS
+from medvlp.pipelines.convert_scans import MANIFEST_COLUMNS, ConvertSettings, discover_scans
 from medvlp.volumes.store import open_stored
 from preprocessing.convert_ct import ConvertCtConfig, main
 from tests.volumes.scans import stored_values, write_nifti, write_series
@@ -72,6 +72,16 @@ def test_convert_ct__does_not_reuse_what_was_made_of_other_files(
     main(config)
     write_nifti(scans / "nifti.nii.gz", VALUES + 1)
     assert statuses(main(config)) == {"dicom": "reused", "nifti.nii.gz": "MV2253"}
+
+
+def test_exclude__compares_the_last_part_of_a_name(scans: Path, tmp_path: Path) -> None:
+    (scans / "mask_of_more").mkdir()
+    (scans / "nifti.nii.gz").rename(scans / "mask_of_more" / "nifti.nii.gz")
+    settings = ConvertSettings(exclude=("*mask*", "gap", "d?com", "labels*"))
+    with discover_scans(scans, settings) as discovery:
+        assert [scan.name for scan in discovery.scans] == ["mask_of_more/nifti.nii.gz"]
+    with discover_scans(scans, ConvertSettings(exclude=("mask_of_more/*",))) as discovery:
+        assert [scan.name for scan in discovery.scans] == ["dicom", "gap", "labels.nii.gz"]
 
 
 def test_convert_ct__reads_a_zip(scans: Path, tmp_path: Path) -> None:
