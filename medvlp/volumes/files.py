@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 __all__ = ["FileKind", "file_kind", "read_start", "refuse_kind"]
 
 FileKind = Literal[
-    "dicom", "nifti", "nifti-gzip", "nrrd", "metaimage", "zip", "gzip", "empty", "lfs", "other"
+    "dicom",
+    "nifti",
+    "nifti-gzip",
+    "nrrd",
+    "metaimage",
+    "stored",
+    "zip",
+    "gzip",
+    "empty",
+    "lfs",
+    "other",
 ]
 
 _HEAD_BYTES = 4096
@@ -42,6 +52,7 @@ def file_kind(path: Path) -> FileKind:
         ("zip", head.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
         ("nrrd", head.startswith(b"NRRD000")),
         ("nifti", _is_nifti(head)),
+        ("stored", head[2:10] == b"b2frame\0"),
         ("dicom", head[_DICOM_MARK_AT : _DICOM_MARK_AT + 4] == b"DICM" or _is_bare_dicom(head)),
         ("metaimage", head.lstrip().startswith((b"ObjectType", b"NDims"))),
     )

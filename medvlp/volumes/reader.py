@@ -15,6 +15,7 @@ from medvlp.volumes.metaimage_reader import open_metaimage
 from medvlp.volumes.nifti_reader import open_nifti
 from medvlp.volumes.nrrd_reader import open_nrrd
 from medvlp.volumes.series import FoundSeries, SeriesTree, series_tree
+from medvlp.volumes.store import open_stored
 from medvlp.volumes.volume import Finding
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def open_found(
         return open_nrrd(found.path, limits=limits)
     if found.format == "metaimage":
         return open_metaimage(found.path, limits=limits)
+    if found.format == "stored":
+        return open_stored(found.path, limits=limits)
     return open_nifti(found.path, limits=limits)
 
 

@@ -130,7 +130,7 @@ def find_series(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> SeriesTre
             kind = file_kind(file)
             if kind == "dicom":
                 slices.extend(_image_headers(file, limits))
-            elif kind in {"nifti", "nifti-gzip", "nrrd", "metaimage"}:
+            elif kind in {"nifti", "nifti-gzip", "nrrd", "metaimage", "stored"}:
                 found.append(FoundSeries(name, "volume", kind, file))
             else:
                 refusal = refuse_kind(file, kind)

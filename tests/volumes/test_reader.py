@@ -7,17 +7,23 @@ import pytest
 import SimpleITK
 
 from medvlp.errors import VolumeError
+from medvlp.volumes.geometry import VolumeGeometry
 from medvlp.volumes.reader import open_volume, read_volume
+from medvlp.volumes.store import write_stored
+from medvlp.volumes.volume import Volume
 from tests.volumes.scans import stored_values, write_nifti, write_series
 
 VALUES = stored_values((5, 40, 48)) - 1024
 
 
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "series"])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.b2nd", "series"])
 def test_read_volume__gives_one_answer_in_every_format(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "series":
         write_series(path, VALUES + 1024, origin=(1, 2, 3))
+    elif name == "a.b2nd":
+        geometry = VolumeGeometry(VALUES.shape, (2.0, 0.8, 0.7), np.eye(3), (1.0, 2.0, 3.0))
+        write_stored(path, Volume(VALUES, geometry))
     elif ".nii" in name:
         affine = np.diag([-0.7, -0.8, 2.0, 1.0])
         affine[:3, 3] = (-1, -2, 3)
