@@ -35,6 +35,17 @@ _META = "medvlp"
 _CHUNK_ZYX, _BLOCK_ZYX = (32, 128, 128), (8, 64, 64)
 _INT16 = np.iinfo(np.int16)
 _DEFAULT_LIMITS = VolumeLimits()
+_FAULTS = (
+    ArithmeticError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What Blosc2 raises on damaged files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +86,7 @@ class StoredSource:
         box = tuple(slice(low, high) for low, high in zip(start_zyx, stop_zyx, strict=True))
         try:
             values: NDArray[np.int16] = np.asarray(self.array[box], dtype=np.int16)
-        except (RuntimeError, ValueError, MemoryError) as error:
+        except _FAULTS as error:
             raise _damaged(self.name, str(error)) from error
         return values
 
@@ -134,7 +145,7 @@ def open_stored(path: Path, *, limits: VolumeLimits = _DEFAULT_LIMITS) -> Stored
             raise _damaged(path.name, "it is another kind of Blosc2 file")
         text = array.schunk.vlmeta[_META]
         fields = json.loads(text) if isinstance(text, str) else None
-    except (RuntimeError, ValueError, TypeError, KeyError, OSError, MemoryError) as error:
+    except _FAULTS as error:
         raise _damaged(path.name, f"{type(error).__name__}: {error}") from error
     shape, itemsize = tuple(int(size) for size in array.shape), int(array.dtype.itemsize)
     limits.check_volume(path.name, math.prod(shape), itemsize)
