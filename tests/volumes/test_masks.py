@@ -55,6 +55,7 @@ def test_read_mask__brings_turned_axes_in_line(tmp_path: Path) -> None:
         (LABELS, AFFINE * [1, 1, 1.5, 1], "3.000 mm away"),
         (LABELS, AFFINE + np.outer([0, 0, 1, 0], [0, 0, 0, 5]), "5.000 mm away"),
         (LABELS, AFFINE * [-1, 1, 1, 1], "mm away"),
+        (LABELS, AFFINE + np.outer([1, 0, 0, 0], [0, 0, 0, 0.3]), "0.300 mm away"),
     ],
 )
 def test_read_mask__refuses_another_grid(
@@ -64,6 +65,11 @@ def test_read_mask__refuses_another_grid(
         read_mask(write_nifti(tmp_path / "m.nii", labels, affine), like=LIKE)
     assert caught.value.code == "MV2240"
     assert words in caught.value.what
+
+
+def test_read_mask__accepts_rounded_origins(tmp_path: Path) -> None:
+    affine = AFFINE + np.outer([1, 0, 0, 0], [0, 0, 0, 0.05])
+    assert read_mask(write_nifti(tmp_path / "m.nii", LABELS, affine), like=LIKE).labels.any()
 
 
 def test_read_mask__refuses_an_empty_mask(tmp_path: Path) -> None:
