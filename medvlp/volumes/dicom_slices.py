@@ -37,6 +37,8 @@ SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """.split()
 _DEFAULT_LIMITS = VolumeLimits()
 _MAX_FRAMES = 100_000
+_VOLUME_MODALITIES = frozenset({"CT", "MR", "PT", "NM", "SEG", ""})
+"""Objects whose frames can be slices; the tiles of a slide and the frames of a film are none."""
 
 _PHASES = (
     ("non-contrast", r"\b(non[- ]?con\w*|nativ\w*|w/?o\b|without|plain|unenh\w*|ohne)"),
@@ -146,6 +148,8 @@ class SliceHeader:
 def read_slice_headers(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> list[SliceHeader]:
     """Read what the frames of a DICOM file are and where they lie, one entry per frame.
 
+    Objects whose frames are no slices of a body, such as slides and films, give one entry.
+
     Args:
         path: The file.
         limits: Caps of size.
@@ -159,7 +163,8 @@ def read_slice_headers(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> li
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that pydicom warns of are checked below
             layout = _pixel_layout(parsed)
-            count = max(layout.frames, 1)
+            is_volume = word_of(parsed.data_set.get("Modality")).upper() in _VOLUME_MODALITIES
+            count = max(layout.frames, 1) if is_volume else 1
             if count > _MAX_FRAMES:
                 raise VolumeError(
                     "MV2203", f"{path.name} declares {count} frames", expected=f"{_MAX_FRAMES}"

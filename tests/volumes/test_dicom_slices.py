@@ -27,6 +27,13 @@ def test_read_slice_headers__gives_one_entry_per_frame(tmp_path: Path) -> None:
     assert dict(headers[0].repeats)["acquisition"] == "1"
 
 
+def test_read_slice_headers__does_not_list_the_tiles_of_a_slide(tmp_path: Path) -> None:
+    data = slice_data_set(np.zeros((2, 2), np.int16), (0, 0, 0))
+    data.Modality, data.NumberOfFrames = "SM", 90_000
+    data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    assert len(read_slice_headers(tmp_path / "a.dcm")) == 1
+
+
 def test_read_slice_headers__takes_the_class_from_the_meta_information(tmp_path: Path) -> None:
     data = slice_data_set(np.zeros((2, 2), np.int16), (0, 0, 0))
     data.SOPClassUID = data.SeriesInstanceUID = ""

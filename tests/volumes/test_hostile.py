@@ -132,7 +132,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip, 80 MiB inside": (bomb_zip, "MV2203"),
     "two thousand million frames": (many_frames, "MV2203"),
     "slices of 65535 x 65535": (huge_slices, "MV2203"),
-    "an element of 4 GiB": (long_element, "MV2210"),
+    "an element of 4 GiB": (long_element, "MV2202"),
     "NIfTI of 32767 cubed": (wide_nifti, "MV2203"),
 }
 
