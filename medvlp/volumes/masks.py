@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from medvlp.volumes.grid_source import GridSource
     from medvlp.volumes.volume import Finding
 
-__all__ = ["MASK_LIMITS", "LabelMap", "read_mask"]
+__all__ = ["MASK_LIMITS", "Label", "LabelMap", "read_mask"]
 
 MASK_LIMITS = VolumeLimits(inflate_ratio=1100.0)
 """Caps for masks: empty planes compress a thousandfold, which is all that deflate can do."""
+
+Label = int | str | tuple[int | str, ...]
+"""A structure: its number, its name, or several of them taken together."""
 
 _MOST_LABELS = 65535
 _WHOLE = 1e-3
@@ -63,15 +66,18 @@ class LabelMap:
         counts = np.bincount(self.labels.ravel()) if self.labels.size else np.zeros(1)
         return [int(number) for number in np.flatnonzero(counts) if number]
 
-    def numbers_of(self, label: int | str) -> list[int]:
+    def numbers_of(self, label: Label) -> list[int]:
         """Return the numbers of a structure: itself, its name, or both sides of a pair.
 
         Args:
-            label: A number, a name such as ``kidney_left``, or ``kidney`` for both sides.
+            label: A number, a name such as ``kidney_left``, ``kidney`` for both sides, or several
+                of these that make one structure, such as ``("kidney", "tumor")``.
 
         Raises:
             VolumeError: MV2243 if the name is not known.
         """
+        if isinstance(label, tuple):
+            return [number for part in label for number in self.numbers_of(part)]
         if isinstance(label, int):
             return [label]
         lowered = {number: name.lower() for number, name in self.names.items()}
@@ -88,7 +94,7 @@ class LabelMap:
             )
         return found
 
-    def select(self, label: int | str) -> NDArray[np.bool_]:
+    def select(self, label: Label) -> NDArray[np.bool_]:
         """Return where a structure lies, shape ``(Z, Y, X)``.
 
         Raises:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medvlp.volumes.crops import Crop, CropSpec
-    from medvlp.volumes.masks import LabelMap
+    from medvlp.volumes.masks import Label, LabelMap
     from medvlp.volumes.volume import VolumeSource
 
 __all__ = ["Region", "crop_regions", "find_regions"]
@@ -50,12 +50,13 @@ class Region:
     cut_sides: tuple[str, ...]
 
 
-def find_regions(mask: LabelMap, label: int | str, *, by_side: bool = False) -> list[Region]:
+def find_regions(mask: LabelMap, label: Label, *, by_side: bool = False) -> list[Region]:
     """Find the organs of a label.
 
     Args:
         mask: The label map.
-        label: A number, a name, or the name of a pair without its side (``kidney``).
+        label: A number, a name, the name of a pair without its side (``kidney``), or several of
+            these that make one structure (``("kidney", "tumor")``).
         by_side: Part a label that holds both sides into two regions, by its largest pieces.
 
     Returns:
@@ -65,6 +66,9 @@ def find_regions(mask: LabelMap, label: int | str, *, by_side: bool = False) -> 
         VolumeError: MV2241 if no voxel has the label, MV2243 if its name is not known.
     """
     numbers = [number for number in mask.numbers_of(label) if (mask.labels == number).any()]
+    if isinstance(label, tuple):
+        chosen, name = mask.select(label), str(label[0])
+        return _parted(mask, chosen, name) if by_side else [_region(mask, chosen, name, "")]
     if len(numbers) > 1:
         regions = [
             _region(
@@ -82,7 +86,7 @@ def find_regions(mask: LabelMap, label: int | str, *, by_side: bool = False) -> 
 
 
 def crop_regions(
-    source: VolumeSource, mask: LabelMap, label: int | str, spec: CropSpec, *, by_side: bool = False
+    source: VolumeSource, mask: LabelMap, label: Label, spec: CropSpec, *, by_side: bool = False
 ) -> list[tuple[Region, Crop]]:
     """Cut the box of each organ of a label out of a scan.
 

@@ -183,7 +183,7 @@ def _gap_fault(
         at, missing = int(np.argmax(steps > 1)), int(steps.sum() - len(gaps))
         return VolumeError(
             "MV2216",
-            f"{name}: {missing} slices are missing; first gap {gaps[at]:.3f} mm between "
+            f"{name}: {missing} {'slice is' if missing == 1 else 'slices are'} missing; first gap {gaps[at]:.3f} mm between "
             f"{ordered[at].name} and {ordered[at + 1].name} (slices {at} and {at + 1} of "
             f"{len(ordered)}), where slices lie {usual:.3f} mm apart",
             expected="a gapless series",

@@ -45,6 +45,18 @@ def test_find_regions__parts_a_label_without_sides() -> None:
     assert [region.side for region in find_regions(alone, 1, by_side=True)] == [""]
 
 
+@pytest.mark.parametrize("number", ["00004", "00041", "00108"])
+def test_real_kidneys_with_their_tumours__are_parted_by_side(real_data: Path, number: str) -> None:
+    mask = read_mask(real_data / f"ct/kits_nc/case_{number}_segmentation.nii.gz", names="kits")
+    parts = find_regions(mask, ("kidney", "tumor"), by_side=True)
+    assert [part.name for part in parts] == ["kidney_right", "kidney_left"]
+    assert parts[0].centre_lps_mm[0] + 60 < parts[1].centre_lps_mm[0]
+    whole = mask.select(("kidney", "tumor")).sum() * np.prod(mask.geometry.spacing_zyx_mm) / 1000
+    assert sum(part.volume_ml for part in parts) > 0.98 * whole
+    (tumour,) = find_regions(mask, "tumor")
+    assert tumour.volume_ml < whole / 2
+
+
 @pytest.mark.parametrize(
     ("part", "sides"),
     [

@@ -33,10 +33,10 @@ def test_stack_slices__sorts_along_the_normal(header: SliceHeader) -> None:
 @pytest.mark.parametrize(
     ("places", "code", "words"),
     [
-        ((0, 5, 10, 20), "MV2216", "1 slices are missing; first gap 10.000 mm"),
+        ((0, 5, 10, 20), "MV2216", "1 slice is missing; first gap 10.000 mm"),
         ((0, 2, 4, 8, 10, 16), "MV2216", "3 slices are missing; first gap 4.000 mm"),
         ((0, 4.22, 5.36, 12.74), "MV2217", "from 1.140 to 7.380"),
-        ((0, 5, 15), "MV2216", "1 slices are missing"),
+        ((0, 5, 15), "MV2216", "1 slice is missing"),
         ((0, 3, 6.5, 9), "MV2217", "usually 3.000"),
     ],
 )
