@@ -110,7 +110,7 @@ def check_pixels(name: str, header: SliceHeader, limits: VolumeLimits) -> None:
         raise VolumeError(
             "MV2213",
             f"{name}: {header.name} has {layout.samples} samples a pixel, "
-            f"{layout.photometric[:20] or 'no photometric interpretation'}",
+            f"photometric interpretation {layout.photometric[:20]!r}",
             expected="one sample, MONOCHROME2",
             hint="coloured images in a CT series are captures or fused pictures",
         )

@@ -116,6 +116,7 @@ def stack_slices(name: str, headers: Sequence[SliceHeader]) -> SliceStack:
             "MV2214",
             f"{name} holds one slice, {ordered[0].name}",
             expected="a volume of several slices",
+            hint="give the folder of the whole series",
         )
     gaps = np.diff(along)
     _check_places(name, ordered, gaps)
@@ -183,7 +184,8 @@ def _gap_fault(
         at, missing = int(np.argmax(steps > 1)), int(steps.sum() - len(gaps))
         return VolumeError(
             "MV2216",
-            f"{name}: {missing} {'slice is' if missing == 1 else 'slices are'} missing; first gap {gaps[at]:.3f} mm between "
+            f"{name}: {missing} {'slice is' if missing == 1 else 'slices are'} missing; first gap "
+            f"{gaps[at]:.3f} mm between "
             f"{ordered[at].name} and {ordered[at + 1].name} (slices {at} and {at + 1} of "
             f"{len(ordered)}), where slices lie {usual:.3f} mm apart",
             expected="a gapless series",

@@ -48,7 +48,7 @@ def test_read_slice_headers__takes_the_class_from_the_meta_information(tmp_path:
     [
         ("Abdomen native 3.0", "non-contrast"),
         ("THX w/o contrast", "non-contrast"),
-        ("ABD ARTERIAL", "arterial"),
+        ("LIVER ARTERIAL", "arterial"),
         ("cortico-x CTA", "arterial"),
         ("portal venous 5mm", "venous"),
         ("nephrographic", "venous"),
