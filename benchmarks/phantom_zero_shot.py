@@ -35,6 +35,7 @@ from medvlp.metrics.segmentation import dice, paint_tiles
 from medvlp.models.bundle import load_bundle
 from medvlp.phantoms.captions import class_shares
 from medvlp.phantoms.classes import CLASSES, TUMORS
+from medvlp.phantoms.ontology import concept_of
 from medvlp.phantoms.truth import load_truth
 from medvlp.pipelines.diagnose import diagnose_slides
 from medvlp.pipelines.discover import discover_cases
@@ -144,9 +145,8 @@ def _colour_baseline(model: DemoModel) -> KNeighborsClassifier:
     reader = ShardReader(folder)
     means = [decode_image(reader.read(row.place), row.sample_id).mean(axis=(0, 1)) for row in rows]
     reader.close()
-    labels = [
-        TUMOR_CODES.index(row.group_id) if row.group_id in TUMOR_CODES else NORMAL for row in rows
-    ]
+    place = {concept_of(key): index for index, key in enumerate(TUMORS)}
+    labels = [place.get(row.concept_ids[0], NORMAL) for row in rows]
     return KNeighborsClassifier(5).fit(np.array(means), np.array(labels))
 
 

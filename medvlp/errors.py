@@ -16,6 +16,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "FeatureError",
+    "KnowledgeError",
     "LossError",
     "MedvlpError",
     "ModelError",
@@ -67,6 +68,10 @@ class UsageError(MedvlpError):
 
 class ConfigError(UsageError):
     """A configuration or task file is wrong (exit code 2)."""
+
+
+class KnowledgeError(UsageError):
+    """An ontology is broken, or a term, selection or graph does not exist (exit code 2)."""
 
 
 class SlideError(MedvlpError):

@@ -10,19 +10,19 @@ import torch
 
 from benchmarks.vectors.comparison import Arrays, FamilyCheck, Tolerance
 from benchmarks.vectors.tensors import GRADIENTS, as_tensor, gradient
+from medvlp.data.batch import Batch, Embeddings
 from medvlp.losses.contrastive import info_nce_loss
-from medvlp.losses.duplicates import (
-    concept_text_loss,
-    knowledge_clip_loss,
-    masked_clip_loss,
-    report_contrast_loss,
-)
-from medvlp.losses.groups import semantic_group_loss
-from medvlp.losses.metric import adasp_loss, adasp_terms
+from medvlp.losses.duplicates import concept_text_loss, report_contrast_loss
+from medvlp.losses.metric import adasp_terms
 from medvlp.losses.relations import PairRelation, pack_related
 from medvlp.losses.sigmoid import sigmoid_loss
+from medvlp.models.dual_encoder import DualOutput
+from medvlp.training.knowledge import AdaspObjective
+from medvlp.training.objectives import OptionValue, build_objective
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike
     from torch import Tensor
 
@@ -33,6 +33,7 @@ __all__ = ["CHECKS"]
 
 _GROUP_VARIANTS: tuple[GroupVariant, ...] = ("lhp-hn", "hp-hn", "hp-lhn", "lhp-lhn")
 _ADASP_VARIANTS: tuple[AdaspVariant, ...] = ("sp-h", "sp-lh", "adasp")
+_TWO_SETS = ("image", "text", "scale")
 _FLOAT32 = Tolerance(rtol=2e-4, atol=1e-6)
 _KAD_FLOAT32_TARGETS = Tolerance(rtol=1e-6, atol=1e-8)
 
@@ -67,18 +68,42 @@ def _answer_siglip(arrays: Arrays) -> dict[str, ArrayLike]:
     }
 
 
+def _objective_loss(
+    name: str,
+    options: Mapping[str, OptionValue],
+    leaves: list[Tensor],
+    *,
+    group: Tensor | None = None,
+    related: Tensor | None = None,
+    knowledge: Tensor | None = None,
+) -> Tensor:
+    """Return the loss of embeddings by the objective that training takes by this name."""
+    image, text, scale = leaves
+    count = len(image)
+    group = torch.arange(count) if group is None else group
+    batch = Batch(
+        image=Embeddings(vectors=image.detach()),
+        text=Embeddings(vectors=text.detach()),
+        group_id=group,
+        concept_id=group,
+        sample_id=tuple(map(str, range(count))),
+        weight=torch.ones(count),
+        related=related,
+    )
+    outputs = DualOutput(image=image, text=text, logit_scale=scale, knowledge=knowledge)
+    return build_objective(name, options)(outputs, batch).total
+
+
 def _answer_groups(arrays: Arrays) -> dict[str, ArrayLike]:
     """Answer with false negatives at the cosine -1, as the reference has them."""
-    relation = PairRelation(
-        group=as_tensor(arrays["group_id"]),
-        concept=as_tensor(arrays["group_id"]),
-        related=pack_related(as_tensor(arrays["mask_false_negative"])),
-    )
+    group = as_tensor(arrays["group_id"])
+    related = pack_related(as_tensor(arrays["mask_false_negative"]))
     answers: dict[str, ArrayLike] = {}
     for variant in _GROUP_VARIANTS:
         name = variant.replace("-", "_")
-        leaves = _leaves(arrays, "image", "text", "scale")
-        loss = semantic_group_loss(*leaves, relation, variant=variant, ignored="replace").total
+        leaves = _leaves(arrays, *_TWO_SETS)
+        options = {"variant": variant, "ignored": "replace"}
+        loss = _objective_loss("keep", options, leaves, group=group, related=related)
         image, text, scale = (gradient(loss, leaf) for leaf in leaves)
         answers |= {
             f"{name}__loss": loss.item(),
@@ -87,8 +112,10 @@ def _answer_groups(arrays: Arrays) -> dict[str, ArrayLike]:
             f"{name}__grad_text": text,
             f"{name}__grad_norms": [np.linalg.norm(image), np.linalg.norm(text)],
         }
-    narrow = (torch.tensor(arrays[name]).float() for name in ("image", "text", "scale"))
-    in_float32 = semantic_group_loss(*narrow, relation, ignored="replace").total
+    narrow = [torch.tensor(arrays[name]).float() for name in _TWO_SETS]
+    in_float32 = _objective_loss(
+        "keep", {"ignored": "replace"}, narrow, group=group, related=related
+    )
     answers["lhp_hn__loss_closed_form"] = answers["lhp_hn__loss"]
     answers["lhp_hn__loss_float32_inputs"] = in_float32.item()
     return {name: value for name, value in answers.items() if name in arrays}
@@ -97,8 +124,8 @@ def _answer_groups(arrays: Arrays) -> dict[str, ArrayLike]:
 def _answer_masked_clip(arrays: Arrays) -> dict[str, ArrayLike]:
     answers: dict[str, ArrayLike] = {}
     for name, label in (("plain", None), ("masked", as_tensor(arrays["labels"]))):
-        image, text, scale = _leaves(arrays, "image", "text", "scale")
-        loss = masked_clip_loss(image, text, scale, label).total
+        image, text, scale = leaves = _leaves(arrays, *_TWO_SETS)
+        loss = _objective_loss("clip-masked", {"label": "group"}, leaves, group=label)
         found = {"loss": loss.item(), **_gradients(loss, image=image, text=text, scale=scale)}
         answers |= {f"{name}__{quantity}": value for quantity, value in found.items()}
     return answers
@@ -106,26 +133,28 @@ def _answer_masked_clip(arrays: Arrays) -> dict[str, ArrayLike]:
 
 def _answer_kep_stage2(arrays: Arrays) -> dict[str, ArrayLike]:
     image, text, knowledge, scale = _leaves(arrays, "image", "text", "knowledge", "scale")
-    weights = (float(arrays["weights"][0]), float(arrays["weights"][1]))
-    loss = knowledge_clip_loss(image, text, knowledge, scale, weights=weights).total
+    image_weight, knowledge_weight = (float(weight) for weight in arrays["weights"])
+    options = {"image_weight": image_weight, "knowledge_weight": knowledge_weight}
+    loss = _objective_loss("kep", options, [image, text, scale], knowledge=knowledge)
     grads = _gradients(loss, image=image, text=text, knowledge=knowledge, scale=scale)
     return {"loss": loss.item(), **grads}
 
 
 def _answer_adasp(arrays: Arrays) -> dict[str, ArrayLike]:
-    relation = PairRelation(group=as_tensor(arrays["labels"]))
+    group = as_tensor(arrays["labels"])
     scale = torch.tensor(1.0 / arrays["temperature"])
     answers: dict[str, ArrayLike] = {}
     for variant in _ADASP_VARIANTS:
         name = variant.replace("-", "_")
         (features,) = _leaves(arrays, "features")
-        loss = adasp_loss(features, scale, relation, variant=variant).total
+        loss = AdaspObjective(variant)(features, scale, group).total
         answers |= {
             f"{name}__loss": loss.item(),
             f"{name}__loss_closed_form": loss.item(),
             f"{name}__grad": gradient(loss, features),
         }
-    answers["alpha"] = adasp_terms(as_tensor(arrays["features"]), scale, relation).alpha.numpy()
+    features = as_tensor(arrays["features"])
+    answers["alpha"] = adasp_terms(features, scale, PairRelation(group=group)).alpha.numpy()
     return answers
 
 
@@ -160,8 +189,6 @@ def _answer_renalclip(arrays: Arrays) -> dict[str, ArrayLike]:
     grads = _gradients(loss, **dict(zip(sides, leaves, strict=True)), scale=scale)
     return {"loss": loss.item(), **grads}
 
-
-_TWO_SETS = ("image", "text", "scale")
 
 CHECKS = {
     "openclip_clip": FamilyCheck(

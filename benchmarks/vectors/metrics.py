@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.vectors.comparison import Arrays, FamilyCheck
 from medvlp import metrics
+from medvlp.zeroshot.evaluation import score_detection, score_segmentation, score_subtyping
 from medvlp.zeroshot.tiles import softmax
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ def _answer_binary(arrays: Arrays) -> dict[str, ArrayLike]:
     labels, scores = arrays["labels"], arrays["scores"]
     threshold, gain = metrics.youden_point(labels, scores)
     rates = metrics.binary_rates(labels, scores > 0.5)
-    resampled = metrics.bootstrap_keep(metrics.auroc, [labels, scores], num_draws=_NUM_DRAWS)
+    detection = score_detection(labels, scores, num_draws=_NUM_DRAWS)
+    resampled = detection.auroc_draws
     answers: dict[str, ArrayLike] = {
-        "auroc": metrics.auroc(labels, scores),
+        "auroc": detection.auroc,
         "youden_threshold": threshold,
         "youden_max": gain,
         "balanced_accuracy_at_0p5": rates.balanced_accuracy,
@@ -53,13 +55,11 @@ def _answer_binary(arrays: Arrays) -> dict[str, ArrayLike]:
 def _answer_multiclass(arrays: Arrays) -> dict[str, ArrayLike]:
     labels, guess = arrays["labels"], arrays["predictions"]
     probabilities = softmax(arrays["logits"])
-    recalls = metrics.bootstrap_keep(
-        metrics.balanced_accuracy, [labels, guess], num_draws=_NUM_DRAWS
-    )
-    scores = metrics.bootstrap_keep(metrics.f1, [labels, guess], num_draws=_NUM_DRAWS)
+    subtyping = score_subtyping(labels, guess, num_draws=_NUM_DRAWS)
+    recalls, scores = subtyping.balanced_accuracy_draws, subtyping.weighted_f1_draws
     return {
-        "balanced_accuracy": metrics.balanced_accuracy(labels, guess),
-        "weighted_f1": metrics.f1(labels, guess, "weighted"),
+        "balanced_accuracy": subtyping.balanced_accuracy,
+        "weighted_f1": subtyping.weighted_f1,
         "macro_f1": metrics.f1(labels, guess, "macro"),
         "accuracy": metrics.accuracy(labels, guess),
         "auroc_macro_ovr": metrics.auroc_macro(labels, probabilities, "ovr"),
@@ -93,21 +93,25 @@ def _answer_renalclip(arrays: Arrays) -> dict[str, ArrayLike]:
 
 
 def _answer_segmentation(arrays: Arrays) -> dict[str, ArrayLike]:
+    """Answer a slide; its own best threshold is reported, and the scores take given ones."""
     mask, coords, tile_px0 = arrays["mask"], arrays["coords"], int(arrays["patch_size"])
-    probabilities = arrays["probabilities"]
-    truth = metrics.tile_truth(mask, coords, tile_px0).astype(np.int64)
-    levels = arrays["level_downsamples"].tolist()
-    downsample = int(levels[metrics.nearest_level(levels)])
-    small = metrics.shrink_mask(mask, downsample)
-    painted = [
-        metrics.paint_tiles(small.shape, coords[probabilities > threshold], tile_px0, downsample)
-        for threshold in arrays["thresholds"]
+    truth = metrics.tile_truth(mask, coords, tile_px0)
+    scored = [
+        score_segmentation(
+            mask,
+            coords,
+            arrays["probabilities"],
+            tile_px0=tile_px0,
+            threshold=threshold,
+            level_downsamples=arrays["level_downsamples"].tolist(),
+        )
+        for threshold in arrays["thresholds"].tolist()
     ]
     return {
-        "tile_gt": truth,
-        "auc": metrics.auroc(truth, probabilities),
-        "youden_threshold": metrics.youden_point(truth, probabilities)[0],
-        "dice": [metrics.dice(one, small) for one in painted],
+        "tile_gt": truth.astype(np.int64),
+        "auc": np.nan if scored[0].auroc is None else scored[0].auroc,
+        "youden_threshold": metrics.youden_point(truth, arrays["probabilities"])[0],
+        "dice": [found.dice for found in scored],
     }
 
 

@@ -7,51 +7,72 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.vectors.comparison import Arrays, FamilyCheck
+from medvlp.config.task import parse_task
 from medvlp.metrics import accuracy, auroc, auroc_macro, balanced_accuracy, f1, kappa
-from medvlp.zeroshot.pooling import (
-    detection_ratio,
-    pool_mean,
-    pool_top_j,
-    subtype_ratio,
-)
-from medvlp.zeroshot.tiles import (
-    first_occurrences,
-    smooth_neighbours,
-    smooth_overlaps,
-    softmax,
-    tile_cosines,
-    tile_probabilities,
-)
+from medvlp.zeroshot.classifier import TextClassifier
+from medvlp.zeroshot.heads import judge_slide, score_tiles
+from medvlp.zeroshot.pooling import pool_mean, pool_top_j, subtype_ratio
+from medvlp.zeroshot.tiles import smooth_neighbours, softmax, tile_cosines
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CHECKS"]
+    from medvlp.config.task import Task
 
-_KEEP_SCALE = 10.0
+__all__ = ["CHECKS"]
 
 
 def _answer_keep_tiles(arrays: Arrays) -> dict[str, ArrayLike]:
-    plain = tile_probabilities(arrays["features"], arrays["classifier"], _KEEP_SCALE)
-    smoothed = smooth_overlaps(plain, arrays["coords"], int(arrays["patch_size"]))
-    rows = first_occurrences(arrays["coords"])
-    answers: dict[str, ArrayLike] = {"probabilities": plain}
-    for kind, found in (("plain", plain[rows]), ("overlap", smoothed[rows])):
-        answers |= _keep_slide(found, arrays["coords"][rows], kind)
+    """Answer with a task and a classifier, as ``medvlp zero-shot`` judges a slide."""
+    count = arrays["classifier"].shape[1]
+    answers: dict[str, ArrayLike] = {}
+    for kind, overlap in (("plain", 0.0), ("overlap", 0.5)):
+        task = _keep_task(count, overlap)
+        classifier = TextClassifier(
+            arrays["classifier"], task.class_names, float(task.logit_scale), {}
+        )
+        slide = (arrays["features"], arrays["coords"], int(arrays["patch_size"]), classifier, task)
+        tiles = score_tiles(*slide, normalize=True)
+        if kind == "plain":
+            answers["probabilities"] = tiles.probabilities
+        found = tiles.probabilities[tiles.counted]
+        verdict = judge_slide(*slide, normalize=True)
+        answers |= _keep_slide(found, arrays["coords"][tiles.counted], kind)
+        answers[f"det_{kind}__tumour_ratio"] = verdict.scores["detection-ratio"]
+        if count > 2:
+            shares = [verdict.scores[f"subtype-ratio_{name}"] for name in task.class_names]
+            answers[f"sub_{kind}__fractions"] = shares
+            answers[f"sub_{kind}__slide_label"] = task.class_names.index(verdict.prediction)
     return {name: value for name, value in answers.items() if name in arrays}
+
+
+def _keep_task(num_classes: int, overlap: float) -> Task:
+    """Return KEEP's rules as a task: factor 10, plain arg-max of fractions, class 1 positive."""
+    names = [f"class {index}" for index in range(num_classes)]
+    subtyping = {"head": ["subtype-ratio", "detection-ratio"], "undecided": "first-class"}
+    document = {
+        "name": "keep",
+        "modality": "slide",
+        "scale": {"mpp": 0.5, "tile_px": 256, "overlap": overlap},
+        "normal": names[-1] if num_classes > 2 else names[0],
+        "positive": names[1],
+        "logit_scale": 10,
+        "classes": {name: {"names": [name]} for name in names},
+        "templates": ["{}."],
+    } | (subtyping if num_classes > 2 else {"head": "detection-ratio"})
+    return parse_task(document, source="reference numbers")
 
 
 def _keep_slide(
     probabilities: NDArray[np.float64], coords: NDArray[np.int64], kind: str
 ) -> dict[str, ArrayLike]:
-    """Return detection, segmentation and subtyping of one slide, the last class being normal."""
+    """Return what is known of tiles, and the subtype ratio of two classes, which no task has."""
     positive = probabilities[:, 1]
     found = subtype_ratio(probabilities, normal=probabilities.shape[1] - 1, undecided="first-class")
     return {
         f"det_{kind}__coords": coords,
         f"det_{kind}__label": (positive > 0.5).astype(np.int64),
         f"det_{kind}__prob": positive,
-        f"det_{kind}__tumour_ratio": detection_ratio(positive, 0.5),
         f"seg_{kind}__prob": positive,
         f"sub_{kind}__coords": coords,
         f"sub_{kind}__label": probabilities.argmax(axis=1),

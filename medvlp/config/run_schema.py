@@ -27,7 +27,8 @@ from medvlp.io import write_json
 __all__ = ["build_run_schema", "load_run_schema"]
 
 _PREFIXES = {"probabilities": PROBABILITY_PREFIX, "scores": SCORE_PREFIX}
-_BETWEEN_0_AND_1 = ("confidence", "probabilities")
+_BETWEEN_0_AND_1 = ("confidence", "node_confidence", "probabilities")
+_LISTS = ("node_path", "prediction_set")
 _COUNTS = ("n_units", "n_used", "n_failed")
 _SCALARS: dict[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _FILE_NAME = "run_schema.json"
@@ -74,7 +75,7 @@ def _prediction_schema() -> Schema:
         if item.name in _PREFIXES:
             described |= {"type": ["number", "null"]}
             patterns[f"^{_PREFIXES[item.name]}"] = described
-        elif item.name == "prediction_set":
+        elif item.name in _LISTS:
             properties[item.name] = described | {"type": ["string", "null"]}
         else:
             properties[item.name] = described = described | _type_schema(hints[item.name])

@@ -31,12 +31,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["prediction_columns", "read_predictions", "write_case_rows", "write_run_tables"]
+__all__ = [
+    "prediction_columns",
+    "read_case_rows",
+    "read_predictions",
+    "write_case_rows",
+    "write_run_tables",
+]
 
 _FORMULA = re.compile(r"'*[=+\-@\t]")
 _PROTECTED = re.compile(r"'+[=+\-@\t]")
 _COUNTS = ("n_units", "n_used", "n_failed")
-_NUMBERS = ("confidence", "interval_low", "interval_high")
+_NUMBERS = ("confidence", "interval_low", "interval_high", "node_confidence")
+_SHARES = ("confidence", "node_confidence")
+_LISTS = ("node_path", "prediction_set")
 
 
 def prediction_columns(rows: Iterable[PredictionRow]) -> list[str]:
@@ -148,6 +156,30 @@ def read_predictions(path: Path) -> list[PredictionRow]:
     return rows
 
 
+def read_case_rows(path: Path) -> list[CaseRow]:
+    """Read ``cases.csv`` back.
+
+    Args:
+        path: The CSV file, or the output folder that holds it.
+
+    Raises:
+        MedvlpError: MV1101 or MV1102 where the file cannot be read or lacks a column.
+    """
+    path = RunFolder(path).cases_csv if path.is_dir() else path
+    names = [item.name for item in fields(CaseRow)]
+    try:
+        return [
+            CaseRow(**{name: _restored(cells[name]) for name in names}) for cells in read_csv(path)
+        ]
+    except KeyError as error:
+        raise MedvlpError(
+            "MV1102",
+            f"{path}: no column {error}",
+            expected=f"the columns {names}",
+            hint="give the cases.csv of a run, or the run folder",
+        ) from error
+
+
 def _without_names(failure: FailureRow, case: CaseRow | None) -> FailureRow:
     if case is None:
         return failure
@@ -168,8 +200,8 @@ def _prediction_cells(row: PredictionRow) -> dict[str, object]:
         elif item.name in _COUNTS:
             cells[item.name] = int(value)
         elif item.name in _NUMBERS:
-            cells[item.name] = _share(value) if item.name == "confidence" else float(value)
-        elif item.name == "prediction_set":
+            cells[item.name] = _share(value) if item.name in _SHARES else float(value)
+        elif item.name in _LISTS:
             cells[item.name] = json.dumps(list(value), ensure_ascii=False)
         else:
             cells[item.name] = _text(value)
@@ -188,9 +220,11 @@ def _prediction_row(cells: dict[str, str]) -> PredictionRow:
         return {name.removeprefix(prefix): float(cell) for name, cell in found.items()}
 
     def number(name: str) -> float | None:
-        return float(cells[name]) if cells[name] else None
+        return float(cells[name]) if cells.get(name) else None
 
-    classes = cells["prediction_set"]
+    def names(name: str) -> tuple[str, ...] | None:
+        return tuple(json.loads(cells[name])) if cells.get(name) else None
+
     return PredictionRow(
         case_id=cells["case_id"],
         model=cells["model"],
@@ -207,7 +241,9 @@ def _prediction_row(cells: dict[str, str]) -> PredictionRow:
         interval_low=number("interval_low"),
         interval_high=number("interval_high"),
         node=cells["node"] or None,
-        prediction_set=tuple(json.loads(classes)) if classes else None,
+        node_path=names("node_path"),
+        node_confidence=number("node_confidence"),
+        prediction_set=names("prediction_set"),
     )
 
 

@@ -19,6 +19,7 @@ from medvlp.types import Modality
 __all__ = [
     "PROBABILITY_PREFIX",
     "SCORE_PREFIX",
+    "CalibrationRecord",
     "CaseRow",
     "FailureRow",
     "ModelRecord",
@@ -63,14 +64,19 @@ class PredictionRow:
     prediction: str | None = field(default=None, metadata=about("Predicted class."))
     confidence: float | None = field(
         default=None,
-        metadata=about("Score of the prediction, 0 to 1; not a calibrated probability."),
+        metadata=about(
+            "Score of the prediction, 0 to 1; a calibrated probability only where run.json names a "
+            "calibration of this model and task."
+        ),
     )
     n_units: int = field(default=0, metadata=about("Tiles, crops or images planned for the case."))
     n_used: int = field(default=0, metadata=about("Units that the prediction rests on."))
     n_failed: int = field(default=0, metadata=about("Units that could not be read."))
     probabilities: Mapping[str, float] = field(
         default_factory=dict,
-        metadata=about("Score of each class of the task for the case, 0 to 1."),
+        metadata=about(
+            "Score of each class of the task for the case, 0 to 1; calibrated as the confidence."
+        ),
     )
     scores: Mapping[str, float] = field(
         default_factory=dict, metadata=about("Value of each rule (head) of the task.")
@@ -82,7 +88,21 @@ class PredictionRow:
         default=None, metadata=about("Upper end of the interval of the deciding score.")
     )
     node: str | None = field(
-        default=None, metadata=about("Node of the knowledge graph that the prediction stands for.")
+        default=None,
+        metadata=about(
+            "Node of the knowledge graph that the case is reported at; without --graph and "
+            "--confidence that of the prediction."
+        ),
+    )
+    node_path: tuple[str, ...] | None = field(
+        default=None,
+        metadata=about(
+            "Names from the top of the task's part of the graph down to the node that the case is "
+            "reported at, as a JSON list; empty where no node is certain enough."
+        ),
+    )
+    node_confidence: float | None = field(
+        default=None, metadata=about("Probability of the node that the case is reported at.")
     )
     prediction_set: tuple[str, ...] | None = field(
         default=None, metadata=about("Classes that cannot be excluded, as a JSON list of names.")
@@ -94,6 +114,7 @@ class PredictionRow:
             raise ValueError(f"status must be one of {get_args(PredictionStatus)}: {self.status!r}")
         shares = {f"{PROBABILITY_PREFIX}{name}": p for name, p in self.probabilities.items()}
         shares["confidence"] = 0.0 if self.confidence is None else self.confidence
+        shares["node_confidence"] = 0.0 if self.node_confidence is None else self.node_confidence
         for name, share in shares.items():
             if not -_ROUNDING <= share <= 1.0 + _ROUNDING:
                 raise ValueError(f"{self.case_id}: {name} must lie in 0 to 1, got {share}")
@@ -212,6 +233,33 @@ class TaskRecord:
     prompts: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict, metadata=about("All prompts of each class, classes in order.")
     )
+    prompt_rule: str = field(
+        default="", metadata=about("How the prompts became a classifier, in words.")
+    )
+    threshold: Mapping[str, object] = field(
+        default_factory=dict,
+        metadata=about("Probability above which a tile is positive, and where it comes from."),
+    )
+    settings: Mapping[str, object] = field(
+        default_factory=dict, metadata=about("All settings of the task, files by their content.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRecord:
+    """What made the confidences and prediction sets of one model with one task."""
+
+    model: str = field(metadata=about("Name of the model."))
+    task: str = field(metadata=about("Name of the task."))
+    source_sha256: str = field(metadata=about("Hash of the calibration file."))
+    temperature: float = field(metadata=about("Divisor of the logits of a case."))
+    alpha: float = field(metadata=about("Error rate of the prediction sets."))
+    method: str = field(metadata=about("How prediction sets are made: lac or aps."))
+    num_cases: int = field(metadata=about("Cases that the calibration was fitted on."))
+    coverage: float = field(metadata=about("Share of left-out calibration cases in their set."))
+    ece_left_out: float = field(
+        metadata=about("Expected calibration error on left-out calibration cases.")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +270,9 @@ class RunRecord:
     started_at: str = field(metadata=about("Start, ISO 8601 in UTC; empty where not recorded."))
     models: tuple[ModelRecord, ...] = field(metadata=about("Models in the order given."))
     tasks: tuple[TaskRecord, ...] = field(metadata=about("Tasks in the order given."))
+    calibrations: tuple[CalibrationRecord, ...] = field(
+        default=(), metadata=about("Calibrations in use; the other confidences are not calibrated.")
+    )
     configuration: Mapping[str, object] = field(
         default_factory=dict, metadata=about("Every setting of the run, defaults included.")
     )

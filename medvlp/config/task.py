@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
+from medvlp.config.calibrations import read_tile_threshold
 from medvlp.config.documents import PlainValue, read_yaml
 from medvlp.config.strict import parse_model
 from medvlp.config.task_records import (
     PLACEHOLDER,
     ClassSpec,
     CtScale,
+    FittedThreshold,
     Head,
     PromptSettings,
     PromptSource,
     SlideScale,
     TaskFields,
+    ThresholdSource,
 )
 from medvlp.config.task_rules import check_task
+from medvlp.io import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +36,16 @@ __all__ = [
     "PLACEHOLDER",
     "ClassSpec",
     "CtScale",
+    "FittedThreshold",
     "Head",
     "PromptSettings",
     "PromptSource",
     "SlideScale",
     "Task",
+    "ThresholdSource",
     "load_task",
     "parse_task",
+    "task_settings",
 ]
 
 
@@ -54,21 +61,27 @@ class Task(TaskFields):
 def load_task(path: Path) -> Task:
     """Read a task file.
 
-    A prompt file that the task names is looked for below the folder of the task file.
+    A prompt file and a file with a threshold that the task names are looked for below the folder of
+    the task file.
 
     Args:
         path: The ``TASK.yaml``.
 
     Raises:
         ConfigError: MV1004 or MV1005 if the file is unreadable or no YAML, MV1001 for an unknown
-            key, MV1002 for a bad or missing value, MV15xx for settings that do not go together.
+            key, MV1002 for a bad or missing value, MV15xx for settings that do not go together,
+            MV1520 for a threshold file that is none.
     """
     task = parse_task(read_yaml(path), source=str(path))
+    found: dict[str, object] = {}
     source = task.prompts.ensemble
-    if not isinstance(source, PromptSource) or source.file is None:
-        return task
-    found = source.model_copy(update={"file": path.parent / source.file})
-    return task.model_copy(update={"prompts": PromptSettings(ensemble=found)})
+    if isinstance(source, PromptSource) and source.file is not None:
+        placed = source.model_copy(update={"file": path.parent / source.file})
+        found["prompts"] = PromptSettings(ensemble=placed)
+    if isinstance(task.threshold, ThresholdSource):
+        file = path.parent / task.threshold.file
+        found["threshold"] = FittedThreshold(file=file, fitted=read_tile_threshold(file))
+    return task.model_copy(update=found) if found else task
 
 
 def parse_task(document: PlainValue | Mapping[str, Any], *, source: str) -> Task:
@@ -82,3 +95,30 @@ def parse_task(document: PlainValue | Mapping[str, Any], *, source: str) -> Task
         ConfigError: As :func:`load_task`.
     """
     return parse_model(document, Task, source=source)
+
+
+def task_settings(task: Task) -> dict[str, Any]:
+    """Return all settings of a task as plain values, files by name and content.
+
+    Two tasks that say the same have equal settings wherever their files lie.
+
+    Args:
+        task: The task; prompt files that it names are read.
+
+    Raises:
+        MedvlpError: MV1101 if a file that it names cannot be read.
+    """
+    settings = task.model_dump(mode="json", by_alias=True)
+    source = task.prompts.ensemble
+    if isinstance(source, PromptSource) and source.file is not None:
+        settings["prompts"]["ensemble"]["file"] = _named_content(source.file)
+    if isinstance(task.threshold, FittedThreshold):
+        settings["threshold"] = {
+            "from": _named_content(task.threshold.file),
+            "value": task.tile_threshold,
+        }
+    return settings
+
+
+def _named_content(file: Path) -> dict[str, str]:
+    return {"name": file.name, "sha256": content_sha256(file)}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from medvlp.config.calibrations import TileThreshold
 from medvlp.config.strict import OneOrMany, StrictModel, matching, rule_error
 from medvlp.types import Modality
 
@@ -14,11 +15,13 @@ __all__ = [
     "PLACEHOLDER",
     "ClassSpec",
     "CtScale",
+    "FittedThreshold",
     "Head",
     "PromptSettings",
     "PromptSource",
     "SlideScale",
     "TaskFields",
+    "ThresholdSource",
 ]
 
 PLACEHOLDER = "{}"
@@ -105,24 +108,32 @@ class ClassSpec(StrictModel):
 
     names: OneOrMany[Words] = ()
     """Names and synonyms; the classifier averages over them."""
-    concept: Annotated[str, matching(r"[A-Za-z]+:\S+", "a node id such as DOID:4467")] | None = None
+    concept: Annotated[str, matching(r"[A-Za-z]\w*:\S+", "a node id such as DOID:4467")] | None = (
+        None
+    )
     """Node of the knowledge graph, such as ``DOID:4467``."""
     absent_names: OneOrMany[Words] = ()
     """Names of the absence of the finding, for the head ``present-absent``."""
 
 
 class PromptSource(StrictModel):
-    """Prompts from a file, or screened on each slide's own tiles, or both."""
+    """Prompt sets from a file or of all combinations: all of them, some drawn, or screened."""
 
     file: Path | None = None
     """JSON of prompt sets (KEEP, MI-Zero, CONCH layouts), below the folder of the task file."""
     screen: Annotated[int, Field(gt=0)] | None = None
-    """How many of the candidate prompt sets are kept for a slide."""
+    """How many of the candidate prompt sets are kept for a slide, by its own tiles."""
+    random: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    """How many prompt sets are drawn with replacement, draw i by Python's generator seeded i."""
 
     @model_validator(mode="after")
     def _check(self) -> PromptSource:
-        if self.file is None and self.screen is None:
-            raise rule_error("MV1002", "neither file nor screen is given", expected="one of them")
+        if self.file is None and self.screen is None and self.random is None:
+            raise rule_error(
+                "MV1002", "neither file, screen nor random is given", expected="one of them"
+            )
+        if self.screen is not None and self.random is not None:
+            raise rule_error("MV1506", "prompt sets are screened or drawn, not both", at="random")
         return self
 
 
@@ -143,10 +154,34 @@ class PromptSettings(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _accept_short_form(cls, value: object) -> object:
-        """Read ``{file: x}`` as ``{ensemble: {file: x}}``, and likewise ``screen``."""
+        """Read ``{file: x}`` as ``{ensemble: {file: x}}``, and likewise the other keys."""
         if isinstance(value, dict) and value and set(value) <= set(PromptSource.model_fields):
             return {"ensemble": value}
         return value
+
+
+class ThresholdSource(StrictModel):
+    """A threshold that was fitted on slides with masks, in a file of its own."""
+
+    file: Annotated[Path, Field(alias="from")]
+    """JSON that ``medvlp calibrate`` wrote, below the folder of the task file."""
+
+
+class FittedThreshold(ThresholdSource):
+    """The same with what the file holds; made when a task is loaded, not written in one."""
+
+    fitted: TileThreshold
+    """The content of the file."""
+
+
+def _threshold_kind(value: object) -> str:
+    return "source" if isinstance(value, dict | ThresholdSource) else "number"
+
+
+Threshold = Annotated[
+    Annotated[float, Field(gt=0, lt=1), Tag("number")] | Annotated[ThresholdSource, Tag("source")],
+    Discriminator(_threshold_kind),
+]
 
 
 class TaskFields(StrictModel):
@@ -170,10 +205,13 @@ class TaskFields(StrictModel):
     """How many of the highest scores per class are pooled; the first one decides."""
     aggregate: Literal["mean", "sum"] = "mean"
     """How the top j scores are pooled."""
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Probability above which a tile counts as positive."""
+    threshold: Threshold = 0.5
+    """Probability above which a tile counts as positive: a number, or ``{from: FILE}``."""
     min_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of positive tiles above which a case is called positive; not calibrated."""
+    undecided: Literal["second-choice", "first-class"] = "second-choice"
+    """Subtype ratio where all tiles are normal or subtypes tie: every tile votes with its best
+    subtype, or the first of the largest counts wins even where all are 0."""
     logit_scale: Literal["model"] | Positive = "model"
     """Multiplier of the cosines before the softmax: the model's own, or a number."""
     classes: dict[
@@ -194,6 +232,19 @@ class TaskFields(StrictModel):
                 "MV1501", "there are no classes", hint="list at least one class with its names"
             )
         return value
+
+    @property
+    def tile_threshold(self) -> float:
+        """Probability above which a tile counts as positive.
+
+        Raises:
+            ValueError: If the file that holds it has not been read.
+        """
+        if isinstance(self.threshold, FittedThreshold):
+            return self.threshold.fitted.threshold
+        if isinstance(self.threshold, ThresholdSource):
+            raise ValueError(f"load the task from its file to read {self.threshold.file}")
+        return self.threshold
 
     @property
     def class_names(self) -> tuple[str, ...]:

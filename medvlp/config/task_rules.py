@@ -205,6 +205,7 @@ def _check_effect(task: TaskFields) -> None:
     used_by = {
         "threshold": (task.threshold != 0.5, (*_RATIO_HEADS, *_ONE_CLASS_HEADS)),
         "min_ratio": (task.min_ratio != 0.05, _RATIO_HEADS),
+        "undecided": (task.undecided != "second-choice", ("subtype-ratio",)),
     }
     for key, (is_set, heads) in used_by.items():
         if is_set and not set(heads) & set(task.heads):

@@ -15,7 +15,7 @@ from medvlp.config.strict import StrictModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AugmentSettings", "augment_tile"]
+__all__ = ["AugmentSettings", "augment_tile", "crop_tile"]
 
 Share = Annotated[float, Field(ge=0, le=0.5)]
 
@@ -28,12 +28,30 @@ class AugmentSettings(StrictModel):
         contrast: Largest relative change of optical density, of all channels together.
         tint: Largest further relative change of optical density, of each channel on its own.
         brightness: Largest relative change of the light.
+        random_crop: Whether the model's input is cut from a random place of the resized image, and
+            not from its middle.
     """
 
     turns: bool = True
     contrast: Share = 0.1
     tint: Share = 0.05
     brightness: Share = 0.03
+    random_crop: bool = False
+
+
+def crop_tile(rgb: NDArray[np.uint8], side_px: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cut a square out of an image, every place alike.
+
+    Args:
+        rgb: Image, shape ``(H, W, 3)``, uint8; not changed itself.
+        side_px: Side of the square in pixels, at most H and W.
+        rng: Where randomness comes from; always gives two draws.
+
+    Returns:
+        Shape ``(side_px, side_px, 3)``, uint8, C-contiguous.
+    """
+    top, left = (int(rng.integers(size - side_px + 1)) for size in rgb.shape[:2])
+    return np.ascontiguousarray(rgb[top : top + side_px, left : left + side_px])
 
 
 def augment_tile(

@@ -6,14 +6,14 @@ process makes it. Letters: B pairs, H W image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from medvlp.data.augment import augment_tile
+from medvlp.data.augment import augment_tile, crop_tile
 from medvlp.data.batch import Batch, TextTokens
 from medvlp.data.randomness import augmentation_seed
 from medvlp.data.shards import ShardReader, decode_image
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medvlp.data.augment import AugmentSettings
-    from medvlp.data.ignore import ConceptRelation
+    from medvlp.data.concepts import ConceptNumbers
     from medvlp.data.pairs import PairRow, PairsManifest
     from medvlp.data.sampler import Draw
+    from medvlp.knowledge.captions import CaptionAugmenter
     from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.types import ImagePreprocessing
 
 __all__ = ["PairCollator", "PairSample", "PairsDataset"]
 
-_AUGMENT_STREAM, _CAPTION_STREAM = 1, 2
+_AUGMENT_STREAM, _CAPTION_STREAM, _CROP_STREAM = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class PairsDataset(Dataset[PairSample]):
         augment: How tiles are changed; None leaves them, and takes the first caption each time.
         seed: Seed of augmentation and of the choice of captions.
         cache_bytes: Decoded images are kept up to this many bytes, in each process.
+        captions: How captions are changed in training; None draws one of them as it is.
     """
 
     def __init__(
@@ -72,12 +74,17 @@ class PairsDataset(Dataset[PairSample]):
         augment: AugmentSettings | None,
         seed: int,
         cache_bytes: int = 0,
+        captions: CaptionAugmenter | None = None,
     ) -> None:
         self.rows = manifest.rows(split)
         self._reader = ShardReader(manifest.folder)
-        self._preprocessing = preprocessing
         self._augment = augment
+        self._input_px = preprocessing.input_px
+        if augment is not None and augment.random_crop:
+            preprocessing = replace(preprocessing, input_px=preprocessing.resize_px)
+        self._preprocessing = preprocessing
         self._seed = seed
+        self._captions = captions
         self._cache: dict[int, NDArray[np.uint8]] = {}
         self._cache_left = cache_bytes
 
@@ -99,12 +106,20 @@ class PairsDataset(Dataset[PairSample]):
         caption = row.captions[0]
         if self._augment is not None:
             seed = augmentation_seed(self._seed, draw.epoch, draw.index, draw.repeat)
+            if self._augment.random_crop:
+                cropper = np.random.default_rng((seed, _CROP_STREAM))
+                image = crop_tile(image, self._input_px, cropper)
             image = augment_tile(
                 image, self._augment, np.random.default_rng((seed, _AUGMENT_STREAM))
             )
             chooser = np.random.default_rng((seed, _CAPTION_STREAM))
-            caption = row.captions[int(chooser.integers(len(row.captions)))]
+            caption = self._caption(row, chooser)
         return PairSample(row, image, caption)
+
+    def _caption(self, row: PairRow, rng: np.random.Generator) -> str:
+        if self._captions is not None:
+            return self._captions(row.captions, row.concept_ids, rng)
+        return row.captions[int(rng.integers(len(row.captions)))]
 
     def _image(self, index: int, row: PairRow) -> NDArray[np.uint8]:
         image = self._cache.get(index)
@@ -123,22 +138,16 @@ class PairCollator:
     Args:
         tokenizer: Turns captions into tokens.
         max_tokens: Largest number of tokens of a caption.
-        concepts: All concepts of the data; a concept's place in it becomes its number.
-        relation: Which of these concepts are related, in the same numbers; then every batch brings
-            the table of its related concepts, built here, in the loader.
+        concepts: Numbers of the concepts; where a relation is among them, every batch brings the
+            table of its related concepts, built here, in the loader.
     """
 
     def __init__(
-        self,
-        tokenizer: CaptionTokenizer,
-        max_tokens: int,
-        concepts: Sequence[str],
-        relation: ConceptRelation | None = None,
+        self, tokenizer: CaptionTokenizer, max_tokens: int, concepts: ConceptNumbers
     ) -> None:
-        self._relation = relation
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._concept_index = {concept: index for index, concept in enumerate(concepts)}
+        self._concepts = concepts
 
     def __call__(self, samples: Sequence[PairSample]) -> Batch:
         """Return the batch of some samples.
@@ -147,10 +156,10 @@ class PairCollator:
             samples: B samples with images of one size.
         """
         tokens = self._tokenizer.encode([s.caption for s in samples], self._max_tokens)
-        concepts = [self._concept_index.get(next(iter(s.row.concept_ids), ""), -1) for s in samples]
-        concept_id, related = torch.tensor(concepts), None
-        if self._relation is not None:
-            table = self._relation.table(np.array(concepts, np.int64))
+        sets = [self._concepts.of(sample.row.concept_ids) for sample in samples]
+        concept_id, related = torch.tensor([min(numbers, default=-1) for numbers in sets]), None
+        if self._concepts.relation is not None:
+            table = self._concepts.table(sets)
             concept_id, related = torch.from_numpy(table.index), torch.from_numpy(table.related)
         return Batch(
             image=torch.from_numpy(np.stack([sample.image for sample in samples])),

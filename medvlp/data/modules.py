@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import lightning.pytorch as pl
+import numpy as np
 from pydantic import Field
 from torch.utils.data import DataLoader
 
 from medvlp.config.strict import StrictModel
 from medvlp.data.augment import AugmentSettings
+from medvlp.data.caption_survey import survey_captions
+from medvlp.data.concepts import (
+    Related,
+    check_group_labels,
+    number_concepts,
+    number_graph_concepts,
+)
 from medvlp.data.dataset import PairCollator, PairSample, PairsDataset
+from medvlp.data.groups import GroupBatches
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
 from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.errors import UsageError
+from medvlp.knowledge.captions import CaptionAugmenter, CaptionSettings
+from medvlp.knowledge.store import read_graph
 from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
+from medvlp.text.tokenizer_files import read_wordpiece_vocabulary
 from medvlp.types import ImagePreprocessing, Interpolation
 
 if TYPE_CHECKING:
+    from medvlp.data.concepts import ConceptNumbers
     from medvlp.data.pairs import PairsManifest
+    from medvlp.knowledge.graph import KnowledgeGraph
 
-__all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings"]
+__all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings", "read_tokenizer"]
 
 TRAIN, VALIDATION = "train", "validation"
+
+logger = logging.getLogger(__name__)
 
 
 class InputSettings(StrictModel):
@@ -55,7 +73,7 @@ class TokenizerSettings(StrictModel):
 
     Attributes:
         vocab_size: Largest number of pieces of a vocabulary trained on the training captions.
-        file: A ``tokenizer.json`` to use instead.
+        file: A ``tokenizer.json``, or BERT's ``vocab.txt``, to use instead.
     """
 
     vocab_size: Annotated[int, Field(ge=32, le=1_000_000)] = 2000
@@ -79,6 +97,12 @@ class PairsDataModule(pl.LightningDataModule):
         seed: Seed of order, augmentation and choice of captions.
         num_workers: Number of loader processes; 0 loads in the main process.
         cache_gib: Decoded images are kept up to this many GiB, in each loader process.
+        groups: Make training batches of groups; ``batch_size`` is then their product.
+        graph: The knowledge graph that the pairs' concepts belong to.
+        captions: How captions are changed with the graph's knowledge; None draws one as it is.
+        related: Which pairs are false negatives of each other: those of ``concepts`` above and
+            below each other; or ``concepts_and_normal``, pairs labelled ``normal`` too; or
+            ``none``. Without a graph there are none.
     """
 
     def __init__(
@@ -93,12 +117,32 @@ class PairsDataModule(pl.LightningDataModule):
         seed: int = 0,
         num_workers: int = 0,
         cache_gib: float = 1.0,
+        groups: GroupBatches | None = None,
+        graph: Path | None = None,
+        captions: CaptionSettings | None = None,
+        related: Related = "concepts",
     ) -> None:
         super().__init__()
+        self._order = _order_settings(seed, batch_size, groups)
+        if captions is not None and graph is None:
+            raise UsageError(
+                "MV1002",
+                "data.captions is given without data.graph, whose names captions are made of",
+                expected="data.graph: a file that `medvlp knowledge build` wrote",
+            )
+        self._graph_path = graph
+        self._captions = captions
+        self._related = related
+        self._graph: KnowledgeGraph | None = None
         self.preprocessing = inputs.to_preprocessing()
+        if augment.random_crop and self.preprocessing.resize_px == self.preprocessing.input_px:
+            raise UsageError(
+                "MV1002",
+                "data.augment.random_crop is set, and there is nothing to cut off",
+                expected=f"data.inputs.resize_px above input_px={self.preprocessing.input_px}",
+            )
         self.max_tokens = max_tokens
         self._folder = folder
-        self._batch_size = batch_size
         self._tokenizer_settings = tokenizer
         self._augment = augment
         self._seed = seed
@@ -128,15 +172,26 @@ class PairsDataModule(pl.LightningDataModule):
         if self._tokenizer is None:
             settings = self._tokenizer_settings
             if settings.file is not None:
-                self._tokenizer = CaptionTokenizer.load(settings.file)
+                self._tokenizer = read_tokenizer(settings.file)
             else:
                 rows = self.manifest.rows(TRAIN)
                 captions = (caption for row in rows for caption in row.captions)
                 self._tokenizer = train_tokenizer(captions, settings.vocab_size)
         return self._tokenizer
 
+    @property
+    def graph(self) -> KnowledgeGraph | None:
+        """The knowledge graph, read once; None where the settings name none.
+
+        Raises:
+            KnowledgeError: If the file is not one (MV2000, MV2008).
+        """
+        if self._graph is None and self._graph_path is not None:
+            self._graph = read_graph(self._graph_path)
+        return self._graph
+
     def setup(self, stage: str) -> None:
-        """Read the manifest and check that a batch can be filled.
+        """Read the manifest, check that a batch can be filled, and look at all captions.
 
         Args:
             stage: What the trainer is about to do.
@@ -144,27 +199,43 @@ class PairsDataModule(pl.LightningDataModule):
         Raises:
             MedvlpError: If the folder cannot be used (MV1701, MV1705).
             UsageError: If the training split is smaller than a batch (MV1002).
+            DataError: If a concept is not in the graph (MV1775), or members of one group have
+                different concepts (MV1776).
         """
-        count = len(self.manifest.rows(TRAIN))
-        if count < self._batch_size:
+        rows = self.manifest.rows(TRAIN)
+        if len(rows) < self._order.batch_size and self._order.groups is None:
             raise UsageError(
                 "MV1002",
-                f"batch_size={self._batch_size} is more than the {count} training pairs of "
-                f"{self._folder}",
-                expected=f"a batch_size of at most {count}",
+                f"batch_size={self._order.batch_size} is more than the {len(rows)} training pairs "
+                f"of {self._folder}",
+                expected=f"a batch_size of at most {len(rows)}",
             )
+        if self._order.groups is not None:
+            check_group_labels(rows)
+        self._concept_numbers()
+        left = len(self.manifest.splits.get(VALIDATION, ()))
+        if 0 < left < self._order.batch_size:
+            logger.warning(
+                "%s: the %d validation pairs do not fill a batch of %d; nothing is validated",
+                self._folder.name,
+                left,
+                self._order.batch_size,
+            )
+        for line in survey_captions(rows, self.tokenizer, self.max_tokens).lines():
+            logger.warning("%s: %s", self._folder.name, line)
 
     def train_dataloader(self) -> DataLoader[PairSample]:
         """Return the loader of the training split."""
         return self._loader(TRAIN, self._augment)
 
     def val_dataloader(self) -> DataLoader[PairSample] | list[DataLoader[PairSample]]:
-        """Return the loader of the validation split; an empty list where there is none."""
-        if len(self.manifest.splits.get(VALIDATION, ())) < self._batch_size:
+        """Return the loader of the validation split; an empty list where it fills no batch."""
+        if len(self.manifest.splits.get(VALIDATION, ())) < self._order.batch_size:
             return []
         return self._loader(VALIDATION, None)
 
     def _loader(self, split: str, augment: AugmentSettings | None) -> DataLoader[PairSample]:
+        is_training = split == TRAIN
         dataset = PairsDataset(
             self.manifest,
             split,
@@ -172,24 +243,66 @@ class PairsDataModule(pl.LightningDataModule):
             augment=augment,
             seed=self._seed,
             cache_bytes=self._cache_bytes,
+            captions=self._augmenter() if is_training else None,
         )
         trainer = self.trainer
-        num_ranks = trainer.world_size if trainer is not None else 1
-        rank = trainer.global_rank if trainer is not None else 0
-        settings = OrderSettings(seed=self._seed, batch_size=self._batch_size)
+        settings = self._order if is_training else replace(self._order, groups=None)
+        group_id = np.array([row.group_id for row in dataset.rows], dtype=np.int64)
         sampler = GlobalOrderSampler(
             len(dataset),
             settings,
+            group_id=group_id if settings.groups is not None else None,
             data_hash=self.manifest.info.manifest_sha256,
-            rank=rank,
-            num_ranks=num_ranks,
+            rank=trainer.global_rank if trainer is not None else 0,
+            num_ranks=trainer.world_size if trainer is not None else 1,
         )
-        concepts = sorted({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
         return DataLoader(
             dataset,
             batch_sampler=sampler,
-            collate_fn=PairCollator(self.tokenizer, self.max_tokens, concepts),
+            collate_fn=PairCollator(self.tokenizer, self.max_tokens, self._concept_numbers()),
             num_workers=self._num_workers,
             persistent_workers=self._num_workers > 0,
             multiprocessing_context="forkserver" if self._num_workers else None,
         )
+
+    def _concept_numbers(self) -> ConceptNumbers:
+        rows = [row for split in self.manifest.splits.values() for row in split]
+        if self.graph is None:
+            return number_concepts(rows)
+        return number_graph_concepts(self.graph, rows, self._related)
+
+    def _augmenter(self) -> CaptionAugmenter | None:
+        if self._captions is None or self.graph is None:
+            return None
+        augmenter = CaptionAugmenter(self.graph, self._captions)
+        augmenter.check({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
+        return augmenter
+
+
+def read_tokenizer(path: Path) -> CaptionTokenizer:
+    """Read a tokenizer from ``tokenizer.json`` or from BERT's ``vocab.txt``.
+
+    Raises:
+        ModelError: If the file is missing or is no lower-case WordPiece tokenizer (MV1410).
+    """
+    if path.suffix == ".txt":
+        return read_wordpiece_vocabulary(path)
+    return CaptionTokenizer.load(path)
+
+
+def _order_settings(seed: int, batch_size: int, groups: GroupBatches | None) -> OrderSettings:
+    if groups is not None:
+        if groups.with_anchor:
+            raise UsageError(
+                "MV1002",
+                "data.groups.with_anchor is set, and pairs have no anchors",
+                expected="false",
+            )
+        needed = groups.groups_per_batch * groups.samples_per_group
+        if batch_size != needed:
+            raise UsageError(
+                "MV1002",
+                f"data.batch_size={batch_size} is not groups_per_batch * samples_per_group",
+                expected=str(needed),
+            )
+    return OrderSettings(seed=seed, batch_size=batch_size, groups=groups)

@@ -17,6 +17,7 @@ from medvlp.metrics.ranking import (
     sensitivity_at_specificity,
     youden_point,
 )
+from medvlp.metrics.reliability import binomial_interval, expected_calibration_error
 from medvlp.metrics.samples import UndefinedMetricError
 from medvlp.metrics.segmentation import dice, nearest_level, paint_tiles, shrink_mask, tile_truth
 from medvlp.metrics.softmax_report import SoftmaxReport, softmax_report
@@ -42,12 +43,14 @@ __all__ = [
     "auroc_macro",
     "balanced_accuracy",
     "binary_rates",
+    "binomial_interval",
     "bootstrap_clusters",
     "bootstrap_keep",
     "breslow_baseline",
     "confusion",
     "dice",
     "draw_keep",
+    "expected_calibration_error",
     "f1",
     "harrell_concordance",
     "kappa",

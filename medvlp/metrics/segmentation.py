@@ -17,36 +17,50 @@ if TYPE_CHECKING:
 __all__ = ["dice", "nearest_level", "paint_tiles", "shrink_mask", "tile_truth"]
 
 
-def tile_truth(mask: ArrayLike, coords: ArrayLike, tile_px0: int) -> NDArray[np.bool_]:
+def tile_truth(
+    mask: ArrayLike,
+    coords: ArrayLike,
+    tile_px0: int | tuple[int, int],
+    *,
+    px0_per_px: tuple[float, float] = (1.0, 1.0),
+) -> NDArray[np.bool_]:
     """Tell which tiles are covered by the mask by more than a half (strictly).
 
-    Pixels of a tile beyond the edge of the mask count as not covered.
+    Pixels of a tile beyond the edge of the mask count as not covered. In a mask of lower resolution
+    the sides of a tile are rounded to whole mask pixels, to one at least.
 
     Args:
-        mask: Zero outside of the region, shape ``(rows, cols)``, level-0 pixels.
+        mask: Zero outside of the region, shape ``(rows, cols)``.
         coords: Tile positions, shape ``(N, 2)``, order (x, y), level-0 pixels, integers.
-        tile_px0: Side of a tile in level-0 pixels.
+        tile_px0: Side of a tile in level-0 pixels; one number, or (width, height).
+        px0_per_px: Level-0 pixels per mask pixel, (x, y).
 
     Returns:
         Shape ``(N,)``.
 
     Raises:
-        ValueError: If shapes do not fit or the tile size is below 1.
+        ValueError: If shapes do not fit, or the tile size or the factor is below its least value.
 
     Source:
-        KEEP, github.com/MAGIC-AI4Med/KEEP, segmentation scores.
+        KEEP, github.com/MAGIC-AI4Med/KEEP, segmentation scores, where the mask is at level 0.
     """
     region = _check_mask(mask)
     positions = _check_coords(coords)
-    if tile_px0 < 1:
-        raise ValueError(f"tile_px0 must be at least 1, got {tile_px0}")
-    rows, cols = region.shape
-    sums = np.zeros((rows + 1, cols + 1), dtype=np.int64)
-    np.cumsum(np.cumsum(region, axis=0, dtype=np.int64), axis=1, out=sums[1:, 1:])
-    left, right = (np.clip(positions[:, 0] + side, 0, cols) for side in (0, tile_px0))
-    top, bottom = (np.clip(positions[:, 1] + side, 0, rows) for side in (0, tile_px0))
+    sides = np.broadcast_to(np.asarray(tile_px0), 2)
+    factors = np.broadcast_to(np.asarray(px0_per_px, dtype=np.float64), 2)
+    if sides.min() < 1 or not factors.min() > 0:
+        raise ValueError(
+            f"tile_px0 {tile_px0} must be at least 1 and px0_per_px {px0_per_px} above 0"
+        )
+    start = np.floor(positions / factors + 0.5).astype(np.int64)
+    stop = np.floor((positions + sides) / factors + 0.5).astype(np.int64)
+    stop = np.maximum(stop, start + 1)
+    sums = np.pad(np.cumsum(np.cumsum(region, axis=0, dtype=np.int64), axis=1), ((1, 0), (1, 0)))
+    limits = np.asarray(region.shape)[::-1]
+    left, top = np.clip(start, 0, limits).T
+    right, bottom = np.clip(stop, 0, limits).T
     covered = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    return np.asarray(2 * covered > tile_px0**2)
+    return np.asarray(2 * covered > (stop - start).prod(axis=1))
 
 
 def nearest_level(level_downsamples: Sequence[float], target: float = 16.0) -> int:

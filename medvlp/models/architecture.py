@@ -12,6 +12,7 @@ __all__ = ["DualEncoderSettings", "ImageTowerSettings", "Projection", "TextTower
 
 Projection = Literal["none", "linear", "mlp"]
 Width = Annotated[int, Field(ge=1, le=16384)]
+_TIMM_NAMES = {"width": "embed_dim", "heads": "num_heads"}
 
 
 class ImageTowerSettings(StrictModel):
@@ -23,6 +24,12 @@ class ImageTowerSettings(StrictModel):
             transformers); None for those that take any size.
         global_pool: How a feature map becomes a vector; None for the architecture's own way.
         init_values: LayerScale's first value, of vision transformers only.
+        patch_size: Side of a patch in pixels, where it is not the architecture's own; this and the
+            next four are of vision transformers only.
+        width: Width of a token, where it is not the architecture's own.
+        depth: Number of blocks, where it is not the architecture's own.
+        heads: Number of attention heads, where it is not the architecture's own.
+        mlp_ratio: Width inside a block's feed-forward part over ``width``, likewise.
         projection: ``linear``; ``mlp`` (linear, GELU, linear); ``none`` keeps the tower's features.
     """
 
@@ -30,12 +37,17 @@ class ImageTowerSettings(StrictModel):
     img_size: Annotated[int, Field(ge=8, le=4096)] | None = None
     global_pool: Literal["avg", "token", "map", "max", "avgmax"] | None = None
     init_values: Annotated[float, Field(gt=0, le=10)] | None = None
+    patch_size: Annotated[int, Field(ge=1, le=256)] | None = None
+    width: Width | None = None
+    depth: Annotated[int, Field(ge=1, le=128)] | None = None
+    heads: Annotated[int, Field(ge=1, le=256)] | None = None
+    mlp_ratio: Annotated[float, Field(gt=0, le=64)] | None = None
     projection: Projection = "linear"
 
     def options(self) -> dict[str, object]:
         """Return the arguments for timm, without those left to the architecture."""
-        values = self.model_dump(include={"img_size", "global_pool", "init_values"})
-        return {name: value for name, value in values.items() if value is not None}
+        values = self.model_dump(exclude={"architecture", "projection"}, exclude_none=True)
+        return {_TIMM_NAMES.get(name, name): value for name, value in values.items()}
 
 
 class TextTowerSettings(StrictModel):
@@ -47,6 +59,7 @@ class TextTowerSettings(StrictModel):
         heads: Number of attention heads; divides ``width``.
         feedforward: Width inside a block's feed-forward part.
         max_tokens: Largest number of tokens of one text.
+        positions: Length of the table of positions; None for ``max_tokens``.
         dropout: Probability of dropping a value in training.
         pooling: ``mean`` over real tokens, the first token (``cls``), or that token through BERT's
             own pooling layer (``pooler``).
@@ -58,6 +71,7 @@ class TextTowerSettings(StrictModel):
     heads: Annotated[int, Field(ge=1, le=256)] = 2
     feedforward: Width = 512
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = 64
+    positions: Annotated[int, Field(ge=4, le=8192)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     pooling: Literal["mean", "cls", "pooler"] = "mean"
     projection: Projection = "linear"
@@ -70,6 +84,12 @@ class TextTowerSettings(StrictModel):
                 f"{self.heads} heads do not divide width {self.width}",
                 expected="a divisor of width",
                 at="heads",
+            )
+        if self.positions is not None and self.positions < self.max_tokens:
+            raise rule_error(
+                "MV1002",
+                f"{self.positions} positions are fewer than max_tokens {self.max_tokens}",
+                at="positions",
             )
         return self
 

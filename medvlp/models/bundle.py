@@ -6,64 +6,53 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import safetensors.torch
 import torch
 
 from medvlp.errors import ModelError
-from medvlp.io import content_sha256, publish_folder, write_json
+from medvlp.io import content_sha256
 from medvlp.models.bundle_schema import (
     BUNDLE_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     BundleMeta,
-    PreprocessingRecord,
     read_bundle_meta,
 )
+from medvlp.models.bundle_writing import BundleCard, save_bundle
 from medvlp.models.dual_encoder import DualEncoder
 from medvlp.models.folders import FolderLayout, model_folder, model_label, model_layout
 from medvlp.models.hub import HUB_PREFIX
+from medvlp.models.open_clip_build import (
+    EncoderSide,
+    build_open_clip,
+    check_tokenizer_kind,
+    open_clip_text_encoder,
+)
 from medvlp.models.open_clip_models import OpenClipModel, load_open_clip, load_open_clip_folder
+from medvlp.models.open_clip_settings import OpenClipSettings
 from medvlp.models.text_encoder import TextEncoder
 from medvlp.models.vision import ImageEncoder
-from medvlp.models.weights import check_finite, load_weights_into, read_safetensors
+from medvlp.models.weights import check_fit, load_weights_into, read_safetensors
 from medvlp.text.tokenizer import CaptionTokenizer
+from medvlp.text.tokenizer_files import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medvlp.models.bundle_schema import BundleScale, Provenance
-    from medvlp.types import ImagePreprocessing, Modality
+    from medvlp.models.architecture import DualEncoderSettings
+    from medvlp.text.tokenizer_files import TextTokenizer
 
-__all__ = ["Bundle", "BundleCard", "load_bundle", "load_bundle_folder", "save_bundle"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BundleCard:
-    """What a bundle says about its model besides the architecture.
-
-    Attributes:
-        name: The model's name.
-        modality: What it diagnoses.
-        preprocessing: How images are brought to the image tower's input.
-        scale: The physical scale of training images; None where it does not apply.
-        provenance: Where the model comes from.
-        license: Licence of the weights.
-        templates: Caption templates with ``{}`` for a class name.
-        prompts: Class name to the names to ask with.
-    """
-
-    name: str
-    modality: Modality
-    preprocessing: ImagePreprocessing
-    scale: BundleScale | None
-    provenance: Provenance
-    license: str
-    templates: tuple[str, ...] = ()
-    prompts: dict[str, tuple[str, ...]] | None = None
+__all__ = [
+    "Bundle",
+    "BundleCard",
+    "check_bundle_files",
+    "load_bundle",
+    "load_bundle_folder",
+    "save_bundle",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,47 +72,6 @@ class Bundle:
     text_encoder: TextEncoder
     logit_scale: float
     meta: BundleMeta | None
-
-
-def save_bundle(
-    folder: Path, model: DualEncoder, tokenizer: CaptionTokenizer, card: BundleCard
-) -> BundleMeta:
-    """Write a bundle; the folder appears whole or not at all.
-
-    Args:
-        folder: The new folder; must not exist with content.
-        model: The dual encoder, on any device.
-        tokenizer: The tokenizer that its text tower was trained with.
-        card: What else the bundle says.
-
-    Returns:
-        The description that was written.
-
-    Raises:
-        ModelError: If a weight is NaN or infinite (MV1405).
-        FileExistsError: If the folder is taken.
-    """
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    check_finite(state, card.name)
-    with publish_folder(folder) as partial:
-        safetensors.torch.save_file(state, partial / WEIGHTS_FILE, metadata={"format": "pt"})
-        (partial / TOKENIZER_FILE).write_text(tokenizer.to_json(), encoding="utf-8")
-        names = (WEIGHTS_FILE, TOKENIZER_FILE)
-        meta = BundleMeta(
-            name=card.name,
-            modality=card.modality,
-            architecture=model.settings,
-            vocab_size=model.vocab_size,
-            preprocessing=PreprocessingRecord(**asdict(card.preprocessing)),
-            scale=card.scale,
-            templates=card.templates,
-            prompts=card.prompts or {},
-            provenance=card.provenance,
-            license=card.license,
-            files={name: content_sha256(partial / name) for name in names},
-        )
-        write_json(partial / BUNDLE_FILE, meta.model_dump(mode="json"))
-    return meta
 
 
 def load_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32") -> Bundle:
@@ -164,25 +112,26 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
             does not fit the description.
     """
     meta = read_bundle_meta(folder)
-    for file, expected in meta.files.items():
-        _check_hash(folder / file, expected)
-    tokenizer = CaptionTokenizer.load(folder / TOKENIZER_FILE)
+    check_bundle_files(folder, meta)
+    tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
     if tokenizer.vocab_size != meta.vocab_size:
         raise ModelError(
             "MV1410",
             f"{folder / TOKENIZER_FILE} has {tokenizer.vocab_size} pieces",
             expected=f"{meta.vocab_size}, as {BUNDLE_FILE} says",
         )
-    model = DualEncoder(meta.architecture, meta.vocab_size)
-    load_weights_into(model, read_safetensors(folder / WEIGHTS_FILE), str(folder))
-    image_side = model.image_side()
     name = name if name.startswith(HUB_PREFIX) else meta.name
+    architecture = meta.architecture
+    if isinstance(architecture, OpenClipSettings):
+        sides = _open_clip_sides(name, architecture, tokenizer, folder, device)
+    else:
+        sides = _own_sides(name, architecture, tokenizer, folder, device)
     return Bundle(
         name=name,
         image_encoder=ImageEncoder(
             name=name,
-            tower=image_side,
-            weights=image_side.state_dict(),
+            tower=sides.image,
+            weights=sides.image_weights,
             preprocessing=meta.preprocessing.to_preprocessing(),
             is_projected=True,
             is_normalized=True,
@@ -191,10 +140,75 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
             device=device,
             precision=precision,
         ),
-        text_encoder=_text_encoder(name, model, tokenizer, device),
-        logit_scale=float(model.logit_scale.detach().exp()),
+        text_encoder=sides.text,
+        logit_scale=sides.logit_scale,
         meta=meta,
     )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    image: torch.nn.Module
+    image_weights: dict[str, torch.Tensor]
+    text: TextEncoder
+    logit_scale: float
+
+
+def _own_sides(
+    name: str,
+    settings: DualEncoderSettings,
+    tokenizer: TextTokenizer,
+    folder: Path,
+    device: str,
+) -> _Sides:
+    if not isinstance(tokenizer, CaptionTokenizer):
+        raise ModelError(
+            "MV1410", f"{folder / TOKENIZER_FILE} is a byte-pair tokenizer", expected="WordPiece"
+        )
+    model = DualEncoder(settings, tokenizer.vocab_size)
+    load_weights_into(model, read_safetensors(folder / WEIGHTS_FILE), str(folder))
+    image = model.image_side()
+    return _Sides(
+        image=image,
+        image_weights=image.state_dict(),
+        text=_text_encoder(name, model, tokenizer, device),
+        logit_scale=float(model.logit_scale.detach().exp()),
+    )
+
+
+def _open_clip_sides(
+    name: str,
+    settings: OpenClipSettings,
+    tokenizer: TextTokenizer,
+    folder: Path,
+    device: str,
+) -> _Sides:
+    check_tokenizer_kind(settings, tokenizer, str(folder / TOKENIZER_FILE))
+    weights = read_safetensors(folder / WEIGHTS_FILE)
+    with torch.device("meta"):  # settings cannot ask for more memory than the file has weights
+        check_fit(build_open_clip(settings), weights, str(folder))
+    model = build_open_clip(settings)
+    load_weights_into(model, weights, str(folder))
+    return _Sides(
+        image=EncoderSide(model, model.encode_image),
+        image_weights=model.visual.state_dict(),
+        text=open_clip_text_encoder(name, model, settings, tokenizer, device),
+        logit_scale=float(model.logit_scale.detach().exp()),
+    )
+
+
+def check_bundle_files(folder: Path, meta: BundleMeta) -> None:
+    """Prove that every file of a bundle is there and is the one that its description was made with.
+
+    Args:
+        folder: The bundle.
+        meta: Its description.
+
+    Raises:
+        ModelError: If a file is missing (MV1403, MV1410) or changed (MV1404).
+    """
+    for file, expected in meta.files.items():
+        _check_hash(folder / file, expected)
 
 
 def _check_hash(path: Path, expected: str) -> None:

@@ -6,11 +6,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 from medvlp.config.strict import StrictModel, parse_model, rule_error
 from medvlp.errors import ConfigError, ModelError
 from medvlp.models.architecture import DualEncoderSettings
+from medvlp.models.open_clip_settings import OpenClipSettings
 from medvlp.types import ImagePreprocessing, Interpolation, Modality
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ class Provenance(StrictModel):
         data: What the model was trained on, in words.
         data_sha256: Hash of the training manifest; empty where there is none.
         settings: The resolved configuration of the training run.
+        holds_umls: Whether text of the UMLS went into the training; its licence forbids handing
+            such a model on, so export asks first.
+        sources: File name to the sha256 of its bytes, of a model made from released files.
+        notes: What a user of the model must know, in sentences.
     """
 
     medvlp_version: str
@@ -92,6 +97,21 @@ class Provenance(StrictModel):
     data: str = ""
     data_sha256: str = ""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+    holds_umls: bool = False
+    sources: dict[str, str] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _architecture_kind(value: object) -> str:
+    if isinstance(value, dict):
+        return "open_clip" if "library" in value else "own"
+    return "open_clip" if isinstance(value, OpenClipSettings) else "own"
+
+
+Architecture = Annotated[
+    Annotated[DualEncoderSettings, Tag("own")] | Annotated[OpenClipSettings, Tag("open_clip")],
+    Discriminator(_architecture_kind),
+]
 
 
 class BundleMeta(StrictModel):
@@ -102,7 +122,7 @@ class BundleMeta(StrictModel):
         format_version: Version of this layout.
         name: The model's name.
         modality: What it diagnoses.
-        architecture: Both towers.
+        architecture: Both towers: ours, or those of open_clip.
         vocab_size: Number of pieces of the tokenizer.
         preprocessing: How images are brought to the image tower's input.
         scale: The physical scale of training images; None where it does not apply.
@@ -118,7 +138,7 @@ class BundleMeta(StrictModel):
     format_version: Literal[1] = FORMAT_VERSION
     name: Annotated[str, Field(min_length=1, max_length=200)]
     modality: Modality
-    architecture: DualEncoderSettings
+    architecture: Architecture
     vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
     preprocessing: PreprocessingRecord
     scale: BundleScale | None = None

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import BertConfig, BertModel
 
 from medvlp.errors import ModelError
+from medvlp.models.text_tower import TextTower, build_projection
 from medvlp.models.timm_towers import build_random_tower, with_local_seed
 
 if TYPE_CHECKING:
-    from medvlp.models.architecture import DualEncoderSettings, Projection, TextTowerSettings
+    from medvlp.models.architecture import DualEncoderSettings
 
 __all__ = ["MAX_LOG_SCALE", "DualEncoder", "DualOutput"]
 
@@ -34,11 +34,14 @@ class DualOutput:
         image: Image embeddings, L2-normalised, shape ``(B, D)``, float32.
         text: Text embeddings, L2-normalised, shape ``(B, D)``, float32.
         logit_scale: Multiplier of cosines after exp, scalar, float32.
+        knowledge: The texts by a frozen knowledge encoder, for objectives that ask for them;
+            L2-normalised, shape ``(B, D)``, float32.
     """
 
     image: torch.Tensor
     text: torch.Tensor
     logit_scale: torch.Tensor
+    knowledge: torch.Tensor | None = None
 
 
 class DualEncoder(nn.Module):
@@ -66,9 +69,9 @@ class DualEncoder(nn.Module):
 
         def build() -> tuple[nn.Module, nn.Module, nn.Module]:
             return (
-                _projection(image.projection, width, settings.embed_dim, image.architecture),
-                _TextTower(settings.text, vocab_size),
-                _projection(
+                build_projection(image.projection, width, settings.embed_dim, image.architecture),
+                TextTower(settings.text, vocab_size),
+                build_projection(
                     settings.text.projection, settings.text.width, settings.embed_dim, "text"
                 ),
             )
@@ -130,37 +133,6 @@ class DualEncoder(nn.Module):
         return _TextSide(self)
 
 
-class _TextTower(nn.Module):
-    def __init__(self, settings: TextTowerSettings, vocab_size: int) -> None:
-        super().__init__()
-        config = BertConfig(
-            vocab_size=vocab_size,
-            hidden_size=settings.width,
-            num_hidden_layers=settings.layers,
-            num_attention_heads=settings.heads,
-            intermediate_size=settings.feedforward,
-            max_position_embeddings=settings.max_tokens,
-            hidden_dropout_prob=settings.dropout,
-            attention_probs_dropout_prob=settings.dropout,
-            pad_token_id=0,
-        )
-        self.pooling = settings.pooling
-        self.bert = BertModel(config, add_pooling_layer=settings.pooling == "pooler")
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        output = self.bert(input_ids=ids, attention_mask=mask.long())
-        pooled: torch.Tensor
-        if self.pooling == "pooler":
-            pooled = output.pooler_output
-        elif self.pooling == "cls":
-            pooled = output.last_hidden_state[:, 0]
-        else:
-            weight = mask.unsqueeze(-1).to(output.last_hidden_state.dtype)
-            total = (output.last_hidden_state * weight).sum(dim=1)
-            pooled = total / weight.sum(dim=1).clamp(min=1.0)
-        return pooled
-
-
 class _TextSide(nn.Module):
     def __init__(self, model: DualEncoder) -> None:
         super().__init__()
@@ -170,20 +142,6 @@ class _TextSide(nn.Module):
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         projected: torch.Tensor = self.projection(self.tower(ids, mask))
         return projected
-
-
-def _projection(kind: Projection, width: int, embed_dim: int, tower: str) -> nn.Module:
-    if kind == "none":
-        if width != embed_dim:
-            raise ModelError(
-                "MV1407",
-                f"tower {tower!r} gives {width} features and has no projection to {embed_dim}",
-                expected=f"embed_dim {width}, or a projection",
-            )
-        return nn.Identity()
-    if kind == "linear":
-        return nn.Linear(width, embed_dim, bias=False)
-    return nn.Sequential(nn.Linear(width, embed_dim), nn.GELU(), nn.Linear(embed_dim, embed_dim))
 
 
 def _feature_width(tower: nn.Module, architecture: str) -> int:

@@ -14,6 +14,8 @@ from medvlp.models.weights import refuse_pickle
 __all__ = ["FolderLayout", "model_folder", "model_label", "model_layout"]
 
 _FORMS = "a model folder, hf-hub:owner/name, open_clip:ARCH[/PRETRAINED] or timm:ARCH[/PRETRAINED]"
+# model_type of a release's config.json -> the kind that `medvlp import` knows it by.
+_IMPORTED = {"keep": "keep", "clip": "plip"}
 
 
 class FolderLayout(Enum):
@@ -60,13 +62,25 @@ def model_layout(folder: Path) -> FolderLayout:
                 _refuse_remote_code(folder)
             if layout is not FolderLayout.TIMM or "architecture" in _object(folder / layout.value):
                 return layout
+    hint = _import_hint(folder)
     if (folder / "model.safetensors").is_file():
-        raise ModelError("MV1403", f"{folder} has weights but no {BUNDLE_FILE}", expected=_FORMS)
+        raise ModelError(
+            "MV1403", f"{folder} has weights but no {BUNDLE_FILE}", expected=_FORMS, hint=hint
+        )
     raise ModelError(
         "MV1401",
         f"{folder} is not a model folder",
         expected=f"one of {[layout.value for layout in FolderLayout]} in it",
+        hint=hint,
     )
+
+
+def _import_hint(folder: Path) -> str:
+    """Return how a release of a known kind is converted, or nothing."""
+    settings = folder / FolderLayout.TIMM.value
+    kind = _object(settings).get("model_type") if settings.is_file() else None
+    known = _IMPORTED.get(kind) if isinstance(kind, str) else None
+    return f"convert it once: medvlp import {known} {folder.name} --out BUNDLE" if known else ""
 
 
 def _refuse_remote_code(folder: Path) -> None:
@@ -76,6 +90,7 @@ def _refuse_remote_code(folder: Path) -> None:
                 "MV1416",
                 f"{path} asks for a program that comes with the model to be run ('auto_map')",
                 expected="a model that the installed libraries can build",
+                hint=_import_hint(folder),
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 from contextlib import contextmanager
@@ -14,14 +15,19 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from safetensors import SafetensorError
 
 from medvlp.errors import ModelError, nearest_name
+from medvlp.models.importers.open_clip_layout import read_open_clip_release
+from medvlp.models.importers.source import ForeignModel
+from medvlp.models.open_clip_build import EncoderSide, build_open_clip, open_clip_text_encoder
 from medvlp.models.preprocessing import from_open_clip
 from medvlp.models.text_encoder import TextEncoder
 from medvlp.models.timm_towers import with_local_seed
 from medvlp.models.vision import ImageEncoder
-from medvlp.models.weights import check_finite, refuse_pickle
+from medvlp.models.weights import check_finite, load_weights_into, refuse_pickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from medvlp.models.importers.open_clip_parts import OpenClipParts
 
     Model: TypeAlias = open_clip.CLIP | open_clip.CustomTextCLIP | open_clip.CoCa
 
@@ -38,16 +44,8 @@ _LOAD_ERRORS = (
 )
 
 
-class _Side(torch.nn.Module):
-    """One side of a dual encoder: ``encode_image`` or ``encode_text`` as the forward pass."""
-
-    def __init__(self, model: Model, encode: Callable[..., torch.Tensor]) -> None:
-        super().__init__()
-        self.model = model
-        self._encode = encode
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self._encode(inputs)
+# No BERT, or one without sizes or tokenizer in the folder: open_clip may find them in its cache.
+_NOT_WHOLE = ("MV2101", "MV2107", "MV2108")
 
 
 class OpenClipModel:
@@ -58,10 +56,19 @@ class OpenClipModel:
         source: The name by which open_clip finds it.
         model: The module.
         is_random: Whether the weights were never trained.
+        parts: What the model was built from, where open_clip itself would ask the hub for it.
     """
 
-    def __init__(self, name: str, source: str, model: Model, is_random: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        model: Model,
+        is_random: bool,
+        parts: OpenClipParts | None = None,
+    ) -> None:
         self.name = name
+        self._parts = parts
         self._source = source
         self._model = model
         self._is_random = is_random
@@ -76,9 +83,11 @@ class OpenClipModel:
         visual: Any = self._model.visual
         return ImageEncoder(
             name=self.name,
-            tower=_Side(self._model, self._model.encode_image),
+            tower=EncoderSide(self._model, self._model.encode_image),
             weights=visual.state_dict(),
-            preprocessing=from_open_clip(visual.preprocess_cfg, self.name),
+            preprocessing=self._parts.preprocessing
+            if self._parts
+            else from_open_clip(visual.preprocess_cfg, self.name),
             is_projected=True,
             is_normalized=True,
             is_random=self._is_random,
@@ -93,6 +102,9 @@ class OpenClipModel:
             ModelError: If the tokenizer cannot be loaded (MV1410) or a weight is NaN (MV1405).
         """
         check_finite(self._model.state_dict(), self.name)
+        if self._parts is not None:
+            settings, own = self._parts.settings, self._parts.tokenizer
+            return open_clip_text_encoder(self.name, self._model, settings, own, device)
         try:
             with _root_logger_left_alone():
                 tokenizer = open_clip.get_tokenizer(self._source)
@@ -104,7 +116,7 @@ class OpenClipModel:
         def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, ...]:
             return (tokenizer(list(texts)),)
 
-        tower = _Side(self._model, self._model.encode_text)
+        tower = EncoderSide(self._model, self._model.encode_text)
         return TextEncoder(name=self.name, tower=tower, tokenize=tokenize, device=device)
 
 
@@ -139,8 +151,11 @@ def load_open_clip(name: str, spec: str) -> OpenClipModel:
 def load_open_clip_folder(name: str, folder: Path) -> OpenClipModel:
     """Load a folder in open_clip's layout: ``open_clip_config.json``, weights, tokenizer files.
 
+    open_clip would ask the hub for the sizes of a BERT text tower; they are taken from the folder,
+    or known for BERT-base.
+
     Raises:
-        ModelError: If the folder has no weights (MV1403) or cannot be loaded (MV1409).
+        ModelError: If the folder has no weights (MV1403) or cannot be loaded (MV1409, MV21xx).
     """
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
         raise ModelError(
@@ -149,7 +164,27 @@ def load_open_clip_folder(name: str, folder: Path) -> OpenClipModel:
             expected="open_clip_model.safetensors",
         )
     source = f"local-dir:{folder}"
+    parts = _parts_with_bert(folder)
+    if parts is not None:
+        built = build_open_clip(parts.settings)
+        load_weights_into(built, parts.tensors, str(folder))
+        return OpenClipModel(name, source, built, is_random=False, parts=parts)
     return OpenClipModel(name, source, _create(name, source, None), is_random=False)
+
+
+def _parts_with_bert(folder: Path) -> OpenClipParts | None:
+    """Return the parts of a model with a BERT text tower of known sizes; None for any other."""
+    try:
+        config = json.loads((folder / "open_clip_config.json").read_bytes())
+        has_name = bool(config["model_cfg"]["text_cfg"].get("hf_model_name"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # open_clip says what is wrong with it
+    try:
+        return read_open_clip_release(ForeignModel(folder)) if has_name else None
+    except ModelError as error:
+        if error.code in _NOT_WHOLE:
+            return None
+        raise
 
 
 def _check_tag(architecture: str, tag: str) -> None:

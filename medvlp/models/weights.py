@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_finite",
+    "check_fit",
     "load_weights_into",
     "read_safetensors",
     "refuse_pickle",
@@ -89,15 +90,17 @@ def check_finite(state: Mapping[str, torch.Tensor], source: str) -> None:
         ModelError: If a value is not finite (MV1405); the first such parameter is named.
     """
     for name, tensor in state.items():
-        if tensor.is_floating_point():
+        if not tensor.is_floating_point() or tensor.numel() == 0:
+            continue
+        # The smallest and the largest value are NaN where any value is, and take one fast pass.
+        if not all(bool(extreme.isfinite()) for extreme in torch.aminmax(tensor)):
             bad = int(tensor.numel() - torch.isfinite(tensor).sum())
-            if bad:
-                raise ModelError(
-                    "MV1405",
-                    f"weights of {source}: parameter {name!r} holds {bad} values that are NaN or "
-                    f"infinite, of {tensor.numel()}",
-                    hint="the training diverged or the file is damaged; use an earlier copy",
-                )
+            raise ModelError(
+                "MV1405",
+                f"weights of {source}: parameter {name!r} holds {bad} values that are NaN or "
+                f"infinite, of {tensor.numel()}",
+                hint="the training diverged or the file is damaged; use an earlier copy",
+            )
 
 
 def load_weights_into(
@@ -107,6 +110,17 @@ def load_weights_into(
 
     Raises:
         ModelError: If names or shapes differ (MV1409) or a value is not finite (MV1405).
+    """
+    check_fit(module, state, source)
+    check_finite(state, source)
+    module.load_state_dict(state, strict=True)
+
+
+def check_fit(module: torch.nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Refuse weights whose names or shapes are not those of a module, be it on the meta device.
+
+    Raises:
+        ModelError: If names or shapes differ (MV1409).
     """
     wanted = module.state_dict()
     complaints = _difference("missing", wanted.keys() - state.keys())
@@ -122,8 +136,6 @@ def load_weights_into(
             f"weights of {source} do not fit the architecture: {'; '.join(complaints)}",
             hint="the file belongs to another architecture or to other settings of it",
         )
-    check_finite(state, source)
-    module.load_state_dict(state, strict=True)
 
 
 def _difference(kind: str, names: set[str]) -> list[str]:

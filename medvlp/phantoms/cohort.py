@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medvlp.phantoms.classes import TUMORS, find_class
+from medvlp.phantoms.ontology import concept_of
 from medvlp.phantoms.slides import PhantomSlideSpec, write_phantom_slide
 from medvlp.phantoms.vocabulary import PROMPT_TEMPLATES
 
@@ -76,7 +77,9 @@ def cohort_task(*, mpp: float = 0.5, tile_px: int = 256) -> dict[str, Any]:
         mpp: Micrometres per tile pixel.
         tile_px: Side of a tile in pixels.
     """
-    classes: dict[str, Any] = {key: {"names": list(find_class(key).names)} for key in TUMORS}
+    classes: dict[str, Any] = {
+        key: {"names": list(find_class(key).names), "concept": concept_of(key)} for key in TUMORS
+    }
     other = [name for key in ("normal", "stroma", "fat") for name in find_class(key).names]
     classes["normal"] = {"names": other}
     return {

@@ -10,8 +10,9 @@ import numpy as np
 
 from medvlp.config.runs import PredictionRow, RunFolder
 from medvlp.errors import OutputError
-from medvlp.io import publish_folder, write_json
+from medvlp.io import case_keys, publish_folder, write_json
 from medvlp.jobs.workers import WorkerLimits, stream_in_worker
+from medvlp.pipelines.tile_scores import TILE_SCORES_FILE, TileScoreTable, write_tile_scores
 from medvlp.reporting.contact_sheet import TileGroup, draw_contact_sheet, top_tile_indices
 from medvlp.reporting.geojson import (
     class_region_features,
@@ -38,7 +39,14 @@ if TYPE_CHECKING:
     from medvlp.types import Case
     from medvlp.zeroshot.heads import SlideVerdict
 
-__all__ = ["CaseResult", "Finding", "read_case_result", "result_path", "write_case_folder"]
+__all__ = [
+    "CaseResult",
+    "Finding",
+    "picture_folder",
+    "read_case_result",
+    "result_path",
+    "write_case_folder",
+]
 
 _RESULT_FILE = "result.json"
 _TOP_TILES = 6
@@ -89,6 +97,19 @@ def result_path(run: RunFolder, case: Case) -> Path:
     return run.case_folder(case.case_key) / _RESULT_FILE
 
 
+def picture_folder(task: str, model: str, num_judges: int) -> str:
+    """Return the subfolder of a case for one model with one task, empty where there is one only.
+
+    Args:
+        task: Name of the task.
+        model: Name of the model.
+        num_judges: How many models with tasks the run has.
+    """
+    if num_judges == 1:
+        return ""
+    return "__".join(case_keys([name])[name] for name in (task, model))
+
+
 def read_case_result(run: RunFolder, case: Case) -> CaseResult:
     """Read the result of a finished case.
 
@@ -117,8 +138,11 @@ def read_case_result(run: RunFolder, case: Case) -> CaseResult:
 
 
 def _row_from_json(values: dict[str, Any]) -> PredictionRow:
-    names = values["prediction_set"]
-    return PredictionRow(**{**values, "prediction_set": None if names is None else tuple(names)})
+    lists = {
+        name: None if values[name] is None else tuple(values[name])
+        for name in ("node_path", "prediction_set")
+    }
+    return PredictionRow(**{**values, **lists})
 
 
 def write_case_folder(
@@ -179,6 +203,7 @@ def _draw(place: Path, case: Case, finding: Finding, limits: WorkerLimits) -> li
     if verdict is None:
         title = "Overview: no tissue found"
         return [CaseFigure(path=place / "thumbnail.png", title=title, description=title)]
+    _write_tile_scores(place, finding, verdict)
     tiles = TileLayout(
         coords_px0=features.coords,
         tile_px0=features.meta.tile_px0,
@@ -224,6 +249,19 @@ def _draw(place: Path, case: Case, finding: Finding, limits: WorkerLimits) -> li
             is_wide=True,
         ),
     ]
+
+
+def _write_tile_scores(place: Path, finding: Finding, verdict: SlideVerdict) -> None:
+    features = finding.features
+    table = TileScoreTable(
+        class_names=finding.task.class_names,
+        coords_px0=features.coords,
+        probabilities=verdict.tile_probabilities,
+        tile_px0=features.meta.tile_px0,
+        step_px0=features.meta.step_px0,
+        size_px0=features.meta.level0_size_px0,
+    )
+    write_tile_scores(place / TILE_SCORES_FILE, table)
 
 
 def _class_to_show(finding: Finding, verdict: SlideVerdict) -> str:

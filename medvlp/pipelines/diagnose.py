@@ -10,10 +10,16 @@ from medvlp.config.runs import RunFolder
 from medvlp.errors import FeatureError, UsageError
 from medvlp.io import json_sha256
 from medvlp.jobs.runner import JobItem, run_items
-from medvlp.pipelines.case_folder import read_case_result, result_path, write_case_folder
+from medvlp.knowledge.store import read_graph
+from medvlp.pipelines.case_folder import (
+    picture_folder,
+    read_case_result,
+    result_path,
+    write_case_folder,
+)
 from medvlp.pipelines.cases import items_of, missing_model
-from medvlp.pipelines.embed import model_key
-from medvlp.pipelines.judge import DiagnoseSettings, SlideJudge
+from medvlp.pipelines.confidence import load_calibrations, unused_calibration
+from medvlp.pipelines.judge import Certainty, DiagnoseSettings, SlideJudge
 from medvlp.pipelines.run_outputs import RunSettings, claim_run_folder, write_run_outputs
 from medvlp.slides.survey import slide_content_sha256
 
@@ -61,17 +67,14 @@ def diagnose_slides(
 
     Raises:
         UsageError: MV1110 if the folder holds a run with other parameters, MV1002 if two models or
-            tasks share a name.
+            tasks share a name, MV1521 if a calibration fits none of them.
+        KnowledgeError: If the graph cannot be read.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     run = RunFolder(out)
     _check_names("model", [bundle.name for bundle in bundles])
     _check_names("task", [task.name for task in tasks])
-    judges = [
-        SlideJudge(bundle, task, settings, settings.features or out)
-        for bundle in bundles
-        for task in tasks
-    ]
+    judges = _make_judges(bundles, tasks, settings, settings.features or out)
     parameters_sha256 = json_sha256([judge.parameters() for judge in judges])
     claim_run_folder(out, parameters_sha256)
 
@@ -95,7 +98,10 @@ def diagnose_slides(
             note_stage("choose model")
             raise missing_model(case)
         findings = [
-            judge.judge(case, _picture_folder(judge, len(judges)), note_stage) for judge in judges
+            judge.judge(
+                case, picture_folder(judge.task.name, judge.bundle.name, len(judges)), note_stage
+            )
+            for judge in judges
         ]
         note_stage("write result")
         write_case_folder(
@@ -123,10 +129,28 @@ def diagnose_slides(
     return report
 
 
-def _picture_folder(judge: SlideJudge, num_judges: int) -> str:
-    if num_judges == 1:
-        return ""
-    return f"{model_key(judge.task.name)}__{model_key(judge.bundle.name)}"
+def _make_judges(
+    bundles: Sequence[Bundle],
+    tasks: Sequence[Task],
+    settings: DiagnoseSettings,
+    feature_root: Path,
+) -> list[SlideJudge]:
+    """Return every model with every task, each with its calibration."""
+    certainty = Certainty(
+        calibrations=load_calibrations(settings.calibrations),
+        graph=None if settings.graph is None else read_graph(settings.graph),
+        confidence=settings.confidence,
+    )
+    judges = [
+        SlideJudge(bundle, task, settings, feature_root, certainty)
+        for bundle in bundles
+        for task in tasks
+    ]
+    used = [judge.calibration for judge in judges]
+    for loaded in certainty.calibrations:
+        if loaded not in used:
+            raise unused_calibration(loaded, [judge.identity for judge in judges])
+    return judges
 
 
 def _check_names(kind: str, names: Sequence[str]) -> None:

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 from medvlp import __version__
 from medvlp.config.runs import PredictionRow
-from medvlp.config.task import SlideScale
+from medvlp.config.task import FittedThreshold, SlideScale, task_settings
 from medvlp.embedding.tiles import EmbedSettings
-from medvlp.errors import ConfigError
+from medvlp.errors import ConfigError, MedvlpError
 from medvlp.pipelines.case_folder import Finding
+from medvlp.pipelines.confidence import (
+    Identity,
+    LoadedCalibration,
+    check_threshold,
+    make_node_rule,
+    match_calibration,
+    report_confidence,
+)
 from medvlp.pipelines.embed import SlideEmbedder, model_key
 from medvlp.zeroshot.classifier import build_classifier
 from medvlp.zeroshot.heads import judge_slide
@@ -20,12 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medvlp.config.task import Task
+    from medvlp.knowledge.graph import KnowledgeGraph
     from medvlp.models.bundle import Bundle
     from medvlp.types import Case
     from medvlp.zeroshot.classifier import TextClassifier
     from medvlp.zeroshot.heads import SlideVerdict
 
-__all__ = ["RANDOM_WEIGHTS", "DiagnoseSettings", "SlideJudge", "task_embed_settings"]
+__all__ = ["RANDOM_WEIGHTS", "Certainty", "DiagnoseSettings", "SlideJudge", "task_embed_settings"]
 
 RANDOM_WEIGHTS = "The weights of this model are random: its answers mean nothing."
 
@@ -42,6 +51,29 @@ class DiagnoseSettings:
 
     features: Path | None = None
     """Folder of an earlier ``medvlp embed`` whose features are reused; the run's own by default."""
+
+    calibrations: tuple[Path, ...] = ()
+    """Files of ``medvlp calibrate``; each must fit one of the models with one of the tasks."""
+
+    graph: Path | None = None
+    """Knowledge graph whose nodes cases are reported at."""
+
+    confidence: float | None = None
+    """Least probability of the node that a case is reported at; 0.9 where a graph is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certainty:
+    """What turns verdicts into confidences, nodes and prediction sets, read from its files."""
+
+    calibrations: tuple[LoadedCalibration, ...] = ()
+    """Calibrations of several models and tasks."""
+
+    graph: KnowledgeGraph | None = None
+    """The graph above the concepts of the classes."""
+
+    confidence: float | None = None
+    """Least probability of a node."""
 
 
 def task_embed_settings(task: Task, settings: EmbedSettings) -> EmbedSettings:
@@ -73,13 +105,21 @@ class SlideJudge:
         task: The task.
         settings: Settings of the run.
         feature_root: Folder that holds ``features/<model>/``.
+        certainty: What turns verdicts into confidences, nodes and prediction sets.
 
     Raises:
-        ConfigError: MV1516 if the task's scale is not the model's and that was not allowed.
+        ConfigError: MV1516 if the task's scale is not the model's and that was not allowed; MV1521
+            if its threshold was fitted for other scores; MV1525 or MV1526 if the graph does not fit
+            its classes.
     """
 
     def __init__(
-        self, bundle: Bundle, task: Task, settings: DiagnoseSettings, feature_root: Path
+        self,
+        bundle: Bundle,
+        task: Task,
+        settings: DiagnoseSettings,
+        feature_root: Path,
+        certainty: Certainty | None = None,
     ) -> None:
         self.bundle = bundle
         self.task = task
@@ -95,6 +135,17 @@ class SlideJudge:
         self.classifier: TextClassifier = build_classifier(
             bundle.text_encoder.embed, task, bundle.logit_scale
         )
+        self.identity = Identity(
+            model=bundle.name,
+            weights_sha256=bundle.image_encoder.weights_sha256,
+            task=task,
+            classifier_sha256=self.classifier.fingerprint,
+        )
+        if isinstance(task.threshold, FittedThreshold):
+            check_threshold(task.threshold.fitted, task.threshold.file.name, self.identity)
+        self.certainty = certainty or Certainty()
+        self.calibration = match_calibration(self.certainty.calibrations, self.identity)
+        self.nodes = make_node_rule(task, self.certainty.graph, self.certainty.confidence)
 
     def parameters(self) -> dict[str, object]:
         """Return what decides the verdicts, as plain values for hashing."""
@@ -104,10 +155,13 @@ class SlideJudge:
             "weights": self.bundle.image_encoder.weights_sha256,
             "classifier": self.classifier.fingerprint,
             "precision": self.bundle.image_encoder.precision,
-            "task": self.task.model_dump(mode="json"),
+            "task": task_settings(self.task),
             "tiling": asdict(embed.tiling),
             "tissue": asdict(embed.tissue),
             "max_failed_share": embed.max_failed_share,
+            "calibration": self.calibration.sha256 if self.calibration else None,
+            "graph": self.certainty.graph.content_sha256 if self.certainty.graph else None,
+            "confidence": self.nodes.confidence if self.nodes else None,
             "version": __version__,
         }
 
@@ -121,6 +175,7 @@ class SlideJudge:
         """
         note_stage("open slide")
         survey = self.embedder.survey(case)
+        self._check_not_fitted_on(survey.content_sha256)
         features = self.embedder.load_or_embed(case, survey, note_stage)
         note_stage("judge slide")
         row = PredictionRow(
@@ -132,7 +187,7 @@ class SlideJudge:
             n_units=len(features.coords) + len(features.failed_coords),
             n_failed=len(features.failed_coords),
         )
-        verdict = None
+        verdict, notes = None, tuple[str, ...]()
         if len(features.coords):
             verdict = judge_slide(
                 features.features,
@@ -151,15 +206,35 @@ class SlideJudge:
                 scores=dict(verdict.scores),
                 node=self.task.classes[verdict.prediction].concept,
             )
+            row, notes = report_confidence(
+                row,
+                verdict,
+                self.task,
+                calibration=self.calibration,
+                nodes=self.nodes,
+                content_sha256=survey.content_sha256,
+            )
         return Finding(
             row=row,
             task=self.task,
             survey=survey,
             features=features,
             verdict=verdict,
-            notes=self._notes(verdict),
+            notes=(*self._notes(verdict), *notes),
             folder=folder,
         )
+
+    def _check_not_fitted_on(self, content_sha256: str) -> None:
+        threshold = self.task.threshold
+        if not isinstance(threshold, FittedThreshold):
+            return
+        if content_sha256 in threshold.fitted.cases.content_sha256:
+            raise MedvlpError(
+                "MV1523",
+                f"the threshold of task {self.task.name} was fitted on this slide",
+                expected="slides that are not in the set of the threshold",
+                hint=f"leave the slide out, or fit {threshold.file.name} on other slides",
+            )
 
     def _notes(self, verdict: SlideVerdict | None) -> tuple[str, ...]:
         rule = (verdict.rule,) if verdict is not None and verdict.rule else ()

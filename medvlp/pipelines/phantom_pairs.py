@@ -9,6 +9,8 @@ import numpy as np
 from medvlp.data.pairs import PairRecord, write_pairs
 from medvlp.jobs.workers import WorkerLimits, run_in_worker, stream_in_worker
 from medvlp.phantoms.captions import caption_tiles, dominant_classes
+from medvlp.phantoms.classes import CLASSES
+from medvlp.phantoms.ontology import concept_of
 from medvlp.phantoms.truth import load_truth
 from medvlp.slides.survey import survey_slide
 from medvlp.slides.tile_reading import STATUS_OK, read_tiles
@@ -37,7 +39,9 @@ def write_phantom_pairs(
 ) -> int:
     """Tile phantom slides and caption each tile from the slides' truth.
 
-    Tiles that no tissue class dominates have no caption and are left out.
+    Tiles that no tissue class dominates have no caption and are left out. Tiles of one tissue of
+    one slide are a semantic group: nearly the same picture, whose captions may be exchanged. The
+    concept of a pair is its tissue in the phantoms' ontology.
 
     Args:
         slides: Phantom slides with their truth beside them.
@@ -81,11 +85,13 @@ def _records(
                 texts = tuple(dict.fromkeys(text for c in captions if (text := c[index])))
                 if not texts:
                     continue
+                code = int(codes[index])
                 yield PairRecord(
                     sample_id=f"slide{number:03d}_tile{index:05d}",
                     image=rgb,
                     captions=texts,
-                    group_id=int(codes[index]),
+                    group_id=number * len(CLASSES) + code,
+                    concept_ids=(concept_of(CLASSES[code].key),),
                     split=split,
                     source=path.name,
                     licence=_LICENCE,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from medvlp import __version__
 from medvlp.config.run_tables import write_run_tables
 from medvlp.config.runs import ModelRecord, RunFolder, RunRecord, TaskRecord, write_run_record
+from medvlp.config.task import FittedThreshold, task_settings
 from medvlp.errors import UsageError
-from medvlp.io import AlreadyPublishedError, json_sha256, publish_file
+from medvlp.io import AlreadyPublishedError, content_sha256, publish_file
 from medvlp.pipelines.case_folder import read_case_result, result_path
 from medvlp.pipelines.cases import case_rows, failure_rows
 from medvlp.reporting.page import write_report
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from medvlp.config.task import Task
     from medvlp.jobs.runner import JobReport
     from medvlp.pipelines.discover import Discovery
     from medvlp.pipelines.judge import SlideJudge
@@ -103,9 +105,10 @@ def write_run_outputs(
         started_at=settings.started_at,
         models=_model_records(judges),
         tasks=_task_records(judges),
+        calibrations=tuple(judge.calibration.record() for judge in judges if judge.calibration),
         configuration={"judges": [_configuration(judge) for judge in judges]},
         versions=_versions(),
-        hashes={"parameters": settings.parameters_sha256},
+        hashes={"parameters": settings.parameters_sha256} | _graph_hash(judges),
         counts={
             "cases": len(cases),
             "predicted": len(predictions),
@@ -142,14 +145,36 @@ def _task_records(judges: Sequence[SlideJudge]) -> tuple[TaskRecord, ...]:
             name=name,
             modality=judge.task.modality,
             heads=judge.task.heads,
-            settings_sha256=json_sha256(judge.task.model_dump(mode="json")),
+            settings_sha256=judge.identity.settings_sha256,
             scale=judge.task.scale.model_dump(mode="json") if judge.task.scale else {},
             logit_scale=judge.classifier.logit_scale,
             normal=judge.task.normal,
             prompts=judge.classifier.prompts,
+            prompt_rule=judge.classifier.rule,
+            threshold=_threshold(judge.task),
+            settings=task_settings(judge.task),
         )
         for name, judge in sorted(first.items())
     )
+
+
+def _threshold(task: Task) -> dict[str, object]:
+    """Return the threshold of tiles and the set that it comes from."""
+    if not isinstance(task.threshold, FittedThreshold):
+        return {"value": task.tile_threshold, "from": "the task"}
+    fitted = task.threshold.fitted
+    return {
+        "value": fitted.threshold,
+        "from": task.threshold.file.name,
+        "sha256": content_sha256(task.threshold.file),
+        "set": fitted.cases.model_dump(mode="json"),
+        "youden_index": fitted.youden_index,
+    }
+
+
+def _graph_hash(judges: Sequence[SlideJudge]) -> dict[str, str]:
+    graphs = [judge.certainty.graph for judge in judges if judge.certainty.graph is not None]
+    return {"graph": graphs[0].content_sha256} if graphs else {}
 
 
 def _configuration(judge: SlideJudge) -> dict[str, object]:
@@ -157,6 +182,9 @@ def _configuration(judge: SlideJudge) -> dict[str, object]:
     return {
         "model": judge.bundle.name,
         "task": judge.task.name,
+        "classifier_sha256": judge.classifier.fingerprint,
+        "calibration_sha256": judge.calibration.sha256 if judge.calibration else None,
+        "confidence": judge.nodes.confidence if judge.nodes else None,
         "precision": judge.bundle.image_encoder.precision,
         "tiling": asdict(embed.tiling),
         "tissue": asdict(embed.tissue),

@@ -125,13 +125,20 @@ def _result(row: PredictionRow, colours: Mapping[str, str]) -> ResultContent:
         )
         for name, share in ranked[:_MAX_BARS]
     )
-    facts = [(f"Rule {name}", f"{score:.4g}") for name, score in row.scores.items()]
-    if row.interval_low is not None and row.interval_high is not None:
-        facts.append(("Interval", f"{row.interval_low:.3f} to {row.interval_high:.3f}"))
+    facts: list[tuple[str, str]] = []
+    if row.node_path is not None and row.node_confidence is not None:
+        path = " > ".join(row.node_path)
+        facts.append(("Reported as", path or "undecided: no node is certain enough"))
+        if path:
+            certainty = score_bar("", row.node_confidence, PLAIN_COLOUR).text
+            facts.append(("Its probability", certainty))
     if row.node:
         facts.append(("Concept", row.node))
     if row.prediction_set:
         facts.append(("Cannot be excluded", ", ".join(row.prediction_set)))
+    if row.interval_low is not None and row.interval_high is not None:
+        facts.append(("Interval", f"{row.interval_low:.3f} to {row.interval_high:.3f}"))
+    facts += [(f"Rule {name}", f"{score:.4g}") for name, score in row.scores.items()]
     return ResultContent(
         row=row,
         units=_UNITS[row.modality],

@@ -128,6 +128,25 @@ class ResultContent:
         """The class with the highest share after the predicted one."""
         return next((bar for bar in self.bars if not bar.is_prediction), None)
 
+    @property
+    def reported_as(self) -> tuple[str, str] | None:
+        """Name and probability of the node that the case is reported at, where one was sought."""
+        row = self.row
+        if row.node_path is None or row.node_confidence is None:
+            return None
+        if not row.node_path:
+            return "undecided", ""
+        name = row.node_path[-1]
+        return name, score_bar(name, row.node_confidence, PLAIN_COLOUR).text
+
+    @property
+    def possible_classes(self) -> str:
+        """The prediction set in a few words, empty where there is none."""
+        names = self.row.prediction_set or ()
+        if len(names) > 1 and len(names) == len(self.row.probabilities):
+            return f"all {len(names)} classes"
+        return ", ".join(names)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CaseContent:
@@ -188,6 +207,36 @@ class PageContent:
     def failures(self) -> list[FailureRow]:
         """What failed, in the order of the cases."""
         return [failure for case in self.cases for failure in case.failures]
+
+    @property
+    def has_nodes(self) -> bool:
+        """Whether cases are reported at nodes of a graph."""
+        return any(result.row.node_path is not None for result in self._results())
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether there are prediction sets."""
+        return any(result.row.prediction_set is not None for result in self._results())
+
+    @property
+    def calibration_note(self) -> str:
+        """What the confidences on the page are worth, in one sentence."""
+        known = {(found.model, found.task) for found in self.record.calibrations}
+        pairs = {(result.row.model, result.row.task) for result in self._results()}
+        if not known or not pairs & known:
+            return (
+                "Confidence and scores come from a zero-shot model and are not calibrated "
+                "probabilities."
+            )
+        cases = min(found.num_cases for found in self.record.calibrations)
+        scope = "" if pairs <= known else " where a calibration is named under Method"
+        return (
+            f"Confidence is calibrated{scope} on {cases} labelled cases and holds for cases that "
+            "come from where those come from; scores of rules are not calibrated."
+        )
+
+    def _results(self) -> list[ResultContent]:
+        return [result for case in self.cases for result in case.results]
 
     @property
     def sections(self) -> list[CaseContent]:

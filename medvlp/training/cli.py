@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import yaml
 from jsonargparse import ArgumentError
@@ -14,13 +13,12 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import Logger
 from pydantic import ValidationError
 
-from medvlp.data.modules import PairsDataModule
 from medvlp.errors import ConfigError
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
-from medvlp.training.module import ContrastiveModule
+from medvlp.training.quiet import quiet_libraries
+from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES
 from medvlp.training.run import (
     RunSettings,
-    SaveBundle,
     SaveConfig,
     ShowProgress,
     build_loggers,
@@ -40,19 +38,6 @@ _TRAINER_DEFAULTS = {
 }
 _OURS = ("logger", "enable_progress_bar", "use_distributed_sampler")
 _PARSER = {"exit_on_error": False, "allow_abbrev": False}
-_LIBRARY_MESSAGES = (
-    "LightningCLI's args parameter",
-    ".*does not have many workers",
-    ".*The `srun` command is available",
-    "The number of training batches",
-    "Experiment logs directory .* exists and is not empty",
-    "Total length of `list` across ranks is zero",
-    # jsonargparse 4.53 deprecates a method that lightning 2.6.6 calls, and says so in two warnings
-    r"\s+By default only one JsonargparseDeprecationWarning",
-    r"\s+``?instantiate_classes",
-    # torch 2.15 deprecates a test that lightning 2.6.6 makes at every transfer of a batch
-    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",
-)
 
 
 class TrainCLI(LightningCLI):
@@ -67,9 +52,10 @@ class TrainCLI(LightningCLI):
         self._run = run
         self._loggers: list[Logger] = []
         self._arguments = list(args)
+        self._recipe = RECIPES.get(_chosen_recipe(self._arguments))
         super().__init__(
-            ContrastiveModule,
-            PairsDataModule,
+            self._recipe.module,
+            self._recipe.data,
             save_config_callback=None,
             trainer_defaults=_TRAINER_DEFAULTS,
             seed_everything_default=0,
@@ -92,6 +78,7 @@ class TrainCLI(LightningCLI):
             parser: Where to.
         """
         parser.add_argument("--run", type=RunSettings, required=True)
+        parser.add_argument("--recipe", type=str, default=DEFAULT_RECIPE)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the arguments and the configuration files they name.
@@ -145,7 +132,7 @@ class TrainCLI(LightningCLI):
             kwargs["logger"] = self._loggers
         own = [
             SaveConfig(settings.folder / "config.yaml", text),
-            SaveBundle(settings, yaml.safe_load(text)),
+            self._recipe.keep(settings, yaml.safe_load(text)),
             *([ShowProgress()] if settings.progress else []),
         ]
         kwargs["callbacks"] = [*(chosen["callbacks"] or []), *own]
@@ -187,22 +174,29 @@ def build(args: Sequence[str], *, run: bool = False) -> TrainCLI:
     Raises:
         ConfigError: If the configuration is wrong.
     """
-    with _quiet_libraries():
+    with quiet_libraries():
         return TrainCLI(args, run=run)
 
 
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Leave out what Lightning says on its own account; errors and our own lines stay."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        for message in _LIBRARY_MESSAGES:
-            warnings.filterwarnings("ignore", message=message)
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.WARNING)
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+def _chosen_recipe(args: Sequence[str]) -> str:
+    """Return the recipe that the command line or its files name; later ones win.
+
+    Which settings there are depends on it, so it is looked up before they are parsed. What is wrong
+    with a file is said by the parser.
+    """
+    chosen = DEFAULT_RECIPE
+    options = [part for arg in args for part in (arg.split("=", 1) if arg[:2] == "--" else [arg])]
+    for option, value in pairwise(options):
+        if option == "--recipe":
+            chosen = value
+        elif option in {"--config", "-c"} and Path(value).is_file():
+            chosen = _recipe_of_file(Path(value)) or chosen
+    return chosen
+
+
+def _recipe_of_file(path: Path) -> str:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return ""
+    return str(document.get("recipe", "")) if isinstance(document, dict) else ""

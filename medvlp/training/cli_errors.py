@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from itertools import pairwise
+from pydoc import locate
 from typing import TYPE_CHECKING
 
 from medvlp.errors import ConfigError, nearest_name
@@ -19,6 +21,9 @@ _UNKNOWN = re.compile(r"unrecognized arguments: -*(?P<flag>[^\s=]+)|option '(?P<
 _MISSING = re.compile(r"arguments are required: (?P<keys>.+)")
 _BAD_VALUE = re.compile(
     r'Parser key "(?P<key>[^"]+)":\s*(?P<why>.*?)(?:\.? Got value: (?P<value>.*))?', re.DOTALL
+)
+_OPTION = re.compile(
+    r"given class_path '(?P<kind>[\w.]+)':\s*Option '(?P<option>\w+)' is not accepted"
 )
 _NOISE = re.compile(
     r"\d+ validation errors? for [\w-]+|\[type=.*|For further information.*|typing\."
@@ -54,12 +59,8 @@ def parser_error(message: str, valid: Collection[str], source: str) -> ConfigErr
     if message.startswith("Problems parsing config"):
         return ConfigError("MV1005", f"{source}: {_plain(message)}", expected="YAML")
     bad = _BAD_VALUE.fullmatch(message)
-    if bad and bad["key"] == "config":
-        return ConfigError("MV1004", _plain(bad["why"]), expected="a YAML file")
     if bad:
-        value = f"={bad['value']}" if bad["value"] else ""
-        what = f"{source}: {bad['key'].removeprefix('fit.')}{value} is not valid"
-        return ConfigError("MV1002", what, expected=_plain(bad["why"]))
+        return _bad_value(bad, message, source)
     return ConfigError("MV1002", f"{source}: {_plain(message)}")
 
 
@@ -91,6 +92,25 @@ def _unknown_key(key: str, valid: Collection[str], source: str) -> ConfigError:
         f"{source}: {key} is not a known key{near}",
         expected=f"one of {sorted(beside)}" if beside else "",
     )
+
+
+def _bad_value(bad: re.Match[str], message: str, source: str) -> ConfigError:
+    if bad["key"] == "config":
+        return ConfigError("MV1004", _plain(bad["why"]), expected="a YAML file")
+    key = bad["key"].removeprefix("fit.")
+    option = _OPTION.search(message)
+    if option:
+        beside = {f"{key}.{name}" for name in _names_of(option["kind"])}
+        return _unknown_key(f"{key}.{option['option']}", beside, source)
+    value = f"={bad['value']}" if bad["value"] else ""
+    what = f"{source}: {key}{value} is not valid"
+    return ConfigError("MV1002", what, expected=_plain(bad["why"]))
+
+
+def _names_of(kind: str) -> Sequence[str]:
+    """Return the arguments of a record of settings that the parser names by its import path."""
+    found = locate(kind)
+    return list(inspect.signature(found).parameters) if callable(found) else []
 
 
 def _plain(text: str) -> str:

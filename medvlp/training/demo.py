@@ -1,4 +1,7 @@
-"""The whole way on phantoms: a cohort, tiles with captions, training, and a bundle.
+"""The whole way on phantoms: a cohort, tiles with captions, knowledge, training, and a bundle.
+
+The training is KEEP's recipe at small size: a text tower learns the phantoms' ontology, then an
+image tower and that text tower learn from groups of tiles, without false negatives.
 
 Every step leaves its result under its own name and is skipped when it is there, so a demo that was
 stopped goes on where it was.
@@ -19,18 +22,22 @@ from medvlp.data.pairs import read_pairs
 from medvlp.errors import UsageError
 from medvlp.io import check_output_folder, publish_file, write_json
 from medvlp.jobs.progress import Progress
+from medvlp.knowledge.build import build_graph
+from medvlp.knowledge.store import write_graph
 from medvlp.phantoms.cohort import CohortSlide, cohort_task, write_cohort
+from medvlp.phantoms.ontology import write_ontology
 from medvlp.pipelines.phantom_pairs import write_phantom_pairs
 from medvlp.slides.tiling import TilingConfig
 from medvlp.training.cli import main as train
-from medvlp.training.run import BUNDLE_FOLDER
+from medvlp.training.run import BUNDLE_FOLDER, TEXT_TOWER_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["DemoModel", "DemoSettings", "prepare_demo", "shipped_config", "write_demo_slides"]
 
-_CONFIG = "pretrain/phantom_clip.yaml"
+_TEXT_CONFIG = "keep/phantom_stage1.yaml"
+_PAIRS_CONFIG = "keep/phantom_stage2.yaml"
 _TEST_SEED_OFFSET = 500
 
 
@@ -58,12 +65,14 @@ class DemoModel:
     Attributes:
         bundle: Folder of the model bundle.
         task: The task file.
+        graph: The phantoms' knowledge graph.
         test_slides: Slides that were not trained on, with their diagnoses.
         num_pairs: Tile-caption pairs that were trained on.
     """
 
     bundle: Path
     task: Path
+    graph: Path
     test_slides: tuple[CohortSlide, ...]
     num_pairs: int
 
@@ -79,7 +88,7 @@ def shipped_config(name: str) -> Path:
 
 
 def prepare_demo(out: Path, settings: DemoSettings, say: Callable[[str], None]) -> DemoModel:
-    """Make phantom slides, pair tiles with captions, train a model from scratch, write the task.
+    """Make phantom slides and their knowledge graph, train both stages from scratch, write a task.
 
     Args:
         out: Folder of the demo.
@@ -110,23 +119,22 @@ def prepare_demo(out: Path, settings: DemoSettings, say: Callable[[str], None]) 
         say("cutting tiles and pairing them with captions")
         paths = [slide.path for slide in training]
         write_phantom_pairs(paths, pairs, TilingConfig(overlap=0.5), seed=settings.seed)
-    bundle = out / "model" / BUNDLE_FOLDER
-    if not bundle.exists():
-        say("training an image-text model from scratch")
-        config = str(shipped_config(_CONFIG))
-        seed = str(settings.seed)
-        train(
-            [
-                *("fit", "--config", config, "--seed_everything", seed),
-                *("--data.folder", str(pairs), "--data.seed", seed),
-                *("--run.folder", str(out / "model"), "--model.seed", seed),
-            ]
-        )
+    graph = out / "knowledge" / "graph.parquet"
+    if not graph.exists():
+        say("building the phantoms' knowledge graph")
+        graph.parent.mkdir(exist_ok=True)
+        write_ontology(graph.parent / "phantoms.jsonl")
+        write_graph(build_graph([graph.parent / "phantoms.jsonl"])[0], graph)
+    bundle = _train(out, pairs, graph, str(settings.seed), say)
     task = out / "task.yaml"
     with publish_file(task) as partial:
         partial.write_text(yaml.safe_dump(cohort_task(), sort_keys=False), encoding="utf-8")
     return DemoModel(
-        bundle=bundle, task=task, test_slides=tuple(testing), num_pairs=_count_pairs(pairs)
+        bundle=bundle,
+        task=task,
+        graph=graph,
+        test_slides=tuple(testing),
+        num_pairs=_count_pairs(pairs),
     )
 
 
@@ -156,6 +164,34 @@ def write_demo_slides(
     rows = [{"slide": slide.path.name, "diagnosis": slide.diagnosis} for slide in slides]
     write_json(listing, rows)
     return slides
+
+
+def _train(out: Path, pairs: Path, graph: Path, seed: str, say: Callable[[str], None]) -> Path:
+    """Train both stages, each unless it is done, and return the bundle."""
+    text = out / "text" / TEXT_TOWER_FOLDER
+    if not text.exists():
+        say("training a text tower on the knowledge graph")
+        train(
+            [
+                *("fit", "--config", str(shipped_config(_TEXT_CONFIG)), "--seed_everything", seed),
+                *("--data.graph", str(graph), "--data.captions_of", str(pairs)),
+                *("--data.seed", seed, "--model.seed", seed),
+                *("--run.folder", str(out / "text")),
+            ]
+        )
+    bundle = out / "model" / BUNDLE_FOLDER
+    if not bundle.exists():
+        say("training an image-text model on groups of tiles")
+        train(
+            [
+                *("fit", "--config", str(shipped_config(_PAIRS_CONFIG)), "--seed_everything", seed),
+                *("--data.folder", str(pairs), "--data.graph", str(graph), "--data.seed", seed),
+                *("--data.tokenizer.file", str(text / "tokenizer.json")),
+                *("--model.text_from", str(text), "--model.seed", seed),
+                *("--run.folder", str(out / "model")),
+            ]
+        )
+    return bundle
 
 
 def _claim(out: Path, settings: DemoSettings) -> None:

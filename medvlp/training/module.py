@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
@@ -14,13 +17,17 @@ from medvlp.errors import MedvlpError, UsageError
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
+from medvlp.models.text_sources import open_text_tower
+from medvlp.models.text_tower import TextTowerMeta, take_text_tower
+from medvlp.models.weights import load_weights_into, read_safetensors
+from medvlp.training.freezing import FreezeSettings, freeze_towers
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import (
     OptimizerSettings,
     ScheduleSettings,
     build_optimizer,
-    learning_rate_factor,
 )
+from medvlp.training.stepping import scheduled, validate_after_epoch
 
 if TYPE_CHECKING:
     from medvlp.losses.report import LossReport
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["ContrastiveModule"]
 
 _SCHEDULE = ScheduleSettings()
+_FREEZE = FreezeSettings()
 _STEPS_BETWEEN_CHECKS = 20
 
 
@@ -40,6 +48,10 @@ class ContrastiveModule(pl.LightningModule):
         schedule: How the learning rate runs.
         objective: Name of what a step descends.
         objective_options: Arguments of the objective.
+        freeze: Which towers rest in the first epochs.
+        image_from: Safetensors file of the image tower's weights to begin with, under timm's names.
+        text_from: Folder of a text tower to begin with: one that knowledge training wrote, or a
+            BERT of transformers.
         seed: Fixes the random first weights.
     """
 
@@ -54,6 +66,9 @@ class ContrastiveModule(pl.LightningModule):
         schedule: ScheduleSettings = _SCHEDULE,
         objective: str = "clip",
         objective_options: dict[str, OptionValue] | None = None,
+        freeze: FreezeSettings = _FREEZE,
+        image_from: Path | None = None,
+        text_from: Path | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -63,10 +78,20 @@ class ContrastiveModule(pl.LightningModule):
         self._schedule = schedule
         self._objective = build_objective(objective, objective_options or {})
         self._objective_name = objective
+        self._freeze = freeze
+        self._image_from = image_from
+        self._text_from = text_from
+        self.knowledge: torch.nn.Module | None = None
+        self.text_origin: TextTowerMeta | None = None
         self._seed = seed
 
     def configure_model(self) -> None:
-        """Build the dual encoder for the data's tokenizer."""
+        """Build the dual encoder for the data's tokenizer.
+
+        Raises:
+            UsageError: If captions may be longer than the text tower takes (MV1002).
+            ModelError: If a tower to begin with cannot be used (MV14xx, MV2043).
+        """
         if self.dual_encoder is not None:
             return
         data = self.pairs
@@ -77,6 +102,15 @@ class ContrastiveModule(pl.LightningModule):
                 expected=f"at most model.encoder.text.max_tokens={self._settings.text.max_tokens}",
             )
         built = DualEncoder(self._settings, data.tokenizer.vocab_size, seed=self._seed)
+        if self._image_from is not None:
+            weights = read_safetensors(self._image_from)
+            load_weights_into(built.image_tower, weights, str(self._image_from))
+        if self._text_from is not None:
+            source = open_text_tower(self._text_from)
+            take_text_tower(built, source, data.tokenizer, str(self._text_from))
+            self.text_origin = source.meta
+        if getattr(self._objective, "needs_knowledge", False):
+            self.knowledge = copy.deepcopy(built.text_side()).requires_grad_(False)
         self.dual_encoder = built.to(memory_format=torch.channels_last)
         preprocessing = data.preprocessing
         self.register_buffer("mean", torch.tensor(preprocessing.mean), persistent=False)
@@ -104,6 +138,15 @@ class ContrastiveModule(pl.LightningModule):
                 "processes: each would compare its own pairs only",
                 expected="trainer.devices=1 and trainer.num_nodes=1",
             )
+
+    def on_train_start(self) -> None:
+        """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
+        self._rest()
+
+    def on_train_epoch_start(self) -> None:
+        """Put towers to rest or wake them up."""
+        self._rest()
+        validate_after_epoch(self.trainer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.
@@ -151,15 +194,14 @@ class ContrastiveModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule over all steps of the run."""
-        optimizer = build_optimizer(self._encoder(), self._optimizer_settings)
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, total_steps, self._schedule)
+        objective = self._objective
+        named = objective.named_parameters() if isinstance(objective, torch.nn.Module) else ()
+        optimizer = build_optimizer(
+            self._encoder(),
+            self._optimizer_settings,
+            further=[(f"objective.{name}", parameter) for name, parameter in named],
         )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return scheduled(optimizer, self.trainer, self._schedule)
 
     def _encoder(self) -> DualEncoder:
         if self.dual_encoder is None:
@@ -167,10 +209,19 @@ class ContrastiveModule(pl.LightningModule):
             raise RuntimeError(msg)
         return self.dual_encoder
 
+    def _rest(self) -> None:
+        freeze_towers(self._encoder(), self._freeze, self.current_epoch)
+        if self.knowledge is not None:
+            self.knowledge.eval()
+
     def _outputs(self, batch: Batch) -> DualOutput:
         pixels = normalize_pixels(batch.pixels, self.mean, self.std)
         outputs: DualOutput = self._encoder()(pixels, batch.tokens.ids, batch.tokens.mask)
-        return outputs
+        if self.knowledge is None:
+            return outputs
+        with torch.no_grad():
+            seen = self.knowledge(batch.tokens.ids, batch.tokens.mask).float()
+        return replace(outputs, knowledge=torch.nn.functional.normalize(seen, dim=-1))
 
     def _report(self, batch: Batch) -> LossReport:
         return self._objective(self._outputs(batch), batch)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import netrc
 import os
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import lightning.pytorch as pl
 import wandb
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from medvlp.data.pairs import PairsInfo
+    from medvlp.models.text_tower import TextTowerMeta
 
 __all__ = [
     "BUNDLE_FOLDER",
+    "TEXT_TOWER_FOLDER",
+    "KnowledgeOrigin",
     "RunSettings",
     "SaveBundle",
     "SaveConfig",
@@ -37,11 +40,24 @@ __all__ = [
     "build_loggers",
     "finish_loggers",
     "prepare_run_folder",
+    "run_provenance",
 ]
 
 BUNDLE_FOLDER = "bundle"
+TEXT_TOWER_FOLDER = "text_tower"
 _LIBRARIES = ("torch", "timm", "transformers", "lightning", "tokenizers", "numpy")
-_LOCAL_KEYS = {"folder", "file"}
+_LOCAL_KEYS = {
+    "folder",
+    "file",
+    "graph",
+    "captions_of",
+    "image_from",
+    "text_from",
+    "exclude_synonyms_file",
+    "default_root_dir",
+    "dirpath",
+    "save_dir",
+}
 
 
 class RunSettings(StrictModel):
@@ -67,20 +83,32 @@ class RunSettings(StrictModel):
     progress: bool = True
 
 
+class KnowledgeOrigin(Protocol):
+    """The graph that knowledge comes from, as far as a model must tell of it."""
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of all terms."""
+
+    @property
+    def holds_umls(self) -> bool:
+        """Whether text of the UMLS is in it."""
+
+
 def prepare_run_folder(settings: RunSettings) -> None:
     """Make the run's folder and refuse one that a finished run is in.
 
     Raises:
-        OutputError: If the folder holds a bundle (MV1704) or cannot be written (MV1104).
+        OutputError: If the folder holds what a run leaves (MV1704) or cannot be written (MV1104).
     """
-    bundle = settings.folder / BUNDLE_FOLDER
-    if bundle.exists():
-        raise OutputError(
-            "MV1704",
-            f"{bundle} exists: a run has finished in this folder",
-            expected="a folder without a finished run",
-            hint="choose another run.folder, or move the old one away",
-        )
+    for name in (BUNDLE_FOLDER, TEXT_TOWER_FOLDER):
+        if (settings.folder / name).exists():
+            raise OutputError(
+                "MV1704",
+                f"{settings.folder / name} exists: a run has finished in this folder",
+                expected="a folder without a finished run",
+                hint="choose another run.folder, or move the old one away",
+            )
     check_output_folder(settings.folder)
 
 
@@ -188,18 +216,53 @@ class SaveBundle(Callback):
             modality=info.modality,
             preprocessing=data.preprocessing,
             scale=_scale(info),
-            provenance=Provenance(
-                medvlp_version=medvlp.__version__,
-                libraries={name: version(name) for name in _LIBRARIES},
-                data=self._settings.data,
+            provenance=run_provenance(
+                self._settings,
+                self._config,
                 data_sha256=info.manifest_sha256,
-                settings=_without_local_paths(self._config),
+                graph=data.graph,
+                text_origin=pl_module.text_origin,
             ),
             license=self._settings.license,
             templates=self._settings.templates,
         )
         folder = self._settings.folder / BUNDLE_FOLDER
         save_bundle(folder, pl_module.dual_encoder, data.tokenizer, card)
+
+
+def run_provenance(
+    settings: RunSettings,
+    config: Mapping[str, Any],
+    *,
+    data_sha256: str = "",
+    graph: KnowledgeOrigin | None = None,
+    text_origin: TextTowerMeta | None = None,
+) -> Provenance:
+    """Return where the weights of a run come from, without local paths.
+
+    Args:
+        settings: The run.
+        config: The resolved configuration.
+        data_sha256: Hash of the training data.
+        graph: The knowledge graph that went into the training.
+        text_origin: The text tower that the run began with; UMLS text stays on record through it.
+    """
+    notes: list[str] = []
+    if graph is not None and graph.content_sha256:
+        notes.append(f"Knowledge graph with content sha256 {graph.content_sha256}.")
+    if text_origin is not None:
+        notes.append(f"Began with the text tower {text_origin.name!r}.")
+        notes.extend(text_origin.provenance.notes)
+    from_text = text_origin is not None and text_origin.provenance.holds_umls
+    return Provenance(
+        medvlp_version=medvlp.__version__,
+        libraries={name: version(name) for name in _LIBRARIES},
+        data=settings.data,
+        data_sha256=data_sha256,
+        settings=_without_local_paths(config),
+        holds_umls=from_text or (graph is not None and graph.holds_umls),
+        notes=tuple(dict.fromkeys(notes)),
+    )
 
 
 class ShowProgress(Callback):
@@ -278,8 +341,23 @@ def _scale(info: PairsInfo) -> BundleScale | None:
 
 
 def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what names a place of this machine, at any depth."""
     return {
-        key: _without_local_paths(value) if isinstance(value, dict) else value
+        key: _shareable(value)
         for key, value in config.items()
-        if key not in _LOCAL_KEYS
+        if key not in _LOCAL_KEYS and not _is_local(value)
     }
+
+
+def _shareable(value: object) -> object:
+    if isinstance(value, dict):
+        return _without_local_paths(value)
+    if isinstance(value, list):
+        return [_shareable(item) for item in value if not _is_local(item)]
+    return value
+
+
+def _is_local(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return value.startswith(("/", "~")) or PureWindowsPath(value).is_absolute()

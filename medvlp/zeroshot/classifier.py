@@ -17,7 +17,7 @@ import numpy as np
 from medvlp.config.task import PromptSource
 from medvlp.errors import ConfigError, ModelError
 from medvlp.text.prompts import PromptSet, load_prompt_sets
-from medvlp.zeroshot.screening import PromptCandidates, sum_prompt_sets
+from medvlp.zeroshot.screening import PromptCandidates, draw_prompt_sets, sum_prompt_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +34,11 @@ EmbedText = Callable[[list[str]], "ArrayLike"]
 
 _NORM_FLOOR = 1e-12
 _MAX_CANDIDATES = 10_000
+_RULES = {
+    "all": "mean over all names and templates",
+    "first-name": "mean over all templates of the first name",
+    "first-prompt": "the first name in the first template",
+}
 
 
 @dataclass(frozen=True)
@@ -41,19 +46,21 @@ class TextClassifier:
     """Class columns with everything needed to use them and to say where they come from.
 
     Attributes:
-        weights: Class columns of unit length, shape ``(D, C)``, float32.
+        weights: Class columns of unit length, shape ``(D, C)``, float64.
         class_names: Names of the columns, in the order of the task.
         logit_scale: Multiplier of the cosines before the softmax (1/temperature), > 0.
         prompts: Class name to the prompts that went into its column, or may.
         candidates: Prompt sets that are screened for every slide; then ``weights`` holds the sum of
             all of them, and a slide is judged with its own columns.
+        rule: How the prompts became columns, in words.
     """
 
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float64]
     class_names: tuple[str, ...]
     logit_scale: float
     prompts: Mapping[str, tuple[str, ...]]
     candidates: PromptCandidates | None = None
+    rule: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -92,8 +99,8 @@ def build_classifier(
 ) -> TextClassifier:
     """Embed the prompts of a task and make its classifier.
 
-    Every distinct prompt is embedded once, all in one call. Several prompt sets of a file are added
-    up and brought to unit length.
+    Every distinct prompt is embedded once, all in one call. Several prompt sets, of a file or
+    drawn, are added up and brought to unit length; a set that is drawn twice counts twice.
 
     Args:
         embed_text: The text tower.
@@ -106,23 +113,22 @@ def build_classifier(
         ModelError: MV1514 if the text tower returns unusable embeddings.
     """
     scale = _effective_scale(task, logit_scale)
-    source = task.prompts.ensemble
-    prompt_sets = _prompt_sets(task)
+    prompt_sets, rule = _prompt_sets(task)
     prompts = {
         name: tuple(dict.fromkeys(text for found in prompt_sets for text in found.listed(name)))
         for name in task.classes
     }
     vectors = _embed(embed_text, itertools.chain.from_iterable(prompts.values()))
     bank, sets = _prompt_bank(prompt_sets, task.class_names, vectors)
-    candidates = None
-    if isinstance(source, PromptSource) and source.screen is not None:
-        candidates = PromptCandidates(bank.astype(np.float32), sets, source.screen)
+    screen = getattr(task.prompts.ensemble, "screen", None)
+    candidates = None if screen is None else PromptCandidates(bank, sets, screen)
     return TextClassifier(
-        weights=sum_prompt_sets(bank, sets).astype(np.float32),
+        weights=sum_prompt_sets(bank, sets),
         class_names=task.class_names,
         logit_scale=scale,
         prompts=prompts,
         candidates=candidates,
+        rule=rule,
     )
 
 
@@ -138,18 +144,36 @@ def _effective_scale(task: Task, model_scale: float | None) -> float:
     return float(scale)
 
 
-def _prompt_sets(task: Task) -> tuple[PromptSet, ...]:
-    """Return the prompt sets that make the classifier, or are screened for it."""
+def _prompt_sets(task: Task) -> tuple[tuple[PromptSet, ...], str]:
+    """Return the prompt sets that make the classifier, or are screened for it, and the rule."""
     ensemble = task.prompts.ensemble
-    names = {name: spec.names for name, spec in task.classes.items()}
     if isinstance(ensemble, PromptSource):
-        if ensemble.file is not None:
-            return _sets_of_file(task, ensemble.file)
-        return _all_combinations(task.name, PromptSet(names, task.templates))
+        return _sets_of_source(task, ensemble)
+    names = {name: spec.names for name, spec in task.classes.items()}
     if ensemble != "all":
         names = {name: texts[:1] for name, texts in names.items()}
     templates = task.templates[:1] if ensemble == "first-prompt" else task.templates
-    return (PromptSet(names, templates),)
+    return (PromptSet(names, templates),), _RULES[ensemble]
+
+
+def _sets_of_source(task: Task, source: PromptSource) -> tuple[tuple[PromptSet, ...], str]:
+    names = {name: spec.names for name, spec in task.classes.items()}
+    if source.file is not None:
+        sets = _sets_of_file(task, source.file)
+        origin = f"{len(sets)} prompt sets of {source.file.name}"
+    else:
+        sets = _all_combinations(task.name, PromptSet(names, task.templates))
+        origin = f"{len(sets)} combinations of names and templates"
+    if source.random is not None:
+        sets = tuple(sets[index] for index in draw_prompt_sets(len(sets), source.random))
+        return sets, f"sum of {source.random} draws with replacement from {origin}"
+    if source.screen is None:
+        return sets, f"sum of {origin}"
+    kept = min(source.screen, len(sets))
+    return sets, (
+        f"the {kept} of {origin} that part the classes best on the tiles of the slide that is "
+        "judged, without labels; this choice is transductive: it looks at the slide itself"
+    )
 
 
 def _sets_of_file(task: Task, path: Path) -> tuple[PromptSet, ...]:

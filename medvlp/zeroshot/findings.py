@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from medvlp.config.task import Task
 
-__all__ = ["Finding", "TileScores", "apply_heads"]
+__all__ = ["Finding", "TileScores", "apply_heads", "deciding_classes"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,29 @@ class Finding:
     rule: str
 
 
+def deciding_classes(task: Task) -> tuple[str, ...]:
+    """Return the classes that the first head can choose, in the order of its probabilities.
+
+    For a detection the positive class comes first.
+
+    Args:
+        task: The task; its modality is ``slide``.
+    """
+    names = task.class_names
+    if task.heads[0] == "subtype-ratio":
+        return tuple(name for name in names if name != task.normal)
+    if task.heads[0] in {"detection-ratio", "segmentation"}:
+        return (str(task.positive), _negative(task))
+    return names
+
+
+def _negative(task: Task) -> str:
+    """Return the class that a case without the positive one belongs to."""
+    if task.normal is not None:
+        return task.normal
+    return next(name for name in task.class_names if name != task.positive)
+
+
 def apply_heads(tiles: TileScores, task: Task) -> tuple[Finding, dict[str, float]]:
     """Apply all heads of a task.
 
@@ -62,24 +85,24 @@ def apply_heads(tiles: TileScores, task: Task) -> tuple[Finding, dict[str, float
 
 def _judge_ratio(tiles: TileScores, task: Task, head: str) -> Finding:
     """Positive where more than ``min_ratio`` of the tiles are; heads of one positive class."""
-    positive = str(task.positive)
-    others = [name for name in tiles.class_names if name != positive]
-    negative = task.normal if task.normal is not None else others[0]
+    positive, negative = str(task.positive), _negative(task)
     ratio = detection_ratio(
-        tiles.probabilities[:, tiles.class_names.index(positive)], task.threshold
+        tiles.probabilities[:, tiles.class_names.index(positive)], task.tile_threshold
     )
     return Finding(
         prediction=positive if ratio > task.min_ratio else negative,
         probabilities={positive: ratio, negative: 1 - ratio},
         scores={head: ratio},
         rule=f"{positive} if more than {task.min_ratio:g} of the tiles have a probability above "
-        f"{task.threshold:g}",
+        f"{task.tile_threshold:g}",
     )
 
 
 def _judge_subtype(tiles: TileScores, task: Task, head: str) -> Finding:
     names = tiles.class_names
-    found = subtype_ratio(tiles.probabilities, names.index(str(task.normal)))
+    found = subtype_ratio(
+        tiles.probabilities, names.index(str(task.normal)), undecided=task.undecided
+    )
     shares = dict(zip(names, found.counted_shares.tolist(), strict=True))
     shares.pop(str(task.normal))
     return Finding(

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from medvlp.zeroshot.classifier import TextClassifier
 
 __all__ = [
+    "ScoredTiles",
     "SlideVerdict",
     "SubtypeRatio",
     "detection_ratio",
@@ -49,6 +50,7 @@ __all__ = [
     "label_tiles",
     "pool_mean",
     "pool_top_j",
+    "score_tiles",
     "smooth_neighbours",
     "smooth_overlaps",
     "softmax",
@@ -58,6 +60,21 @@ __all__ = [
 ]
 
 _NORM_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class ScoredTiles:
+    """What the text says about each tile of a slide, before any rule.
+
+    Attributes:
+        cosines: Cosine with each class, shape ``(N, C)``, rows as the features.
+        probabilities: Softmax over the classes, smoothed where tiles overlap, shape ``(N, C)``.
+        counted: Rows that count: the first of every position, increasing.
+    """
+
+    cosines: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    counted: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -113,20 +130,11 @@ def judge_slide(
         ValueError: If there are no tiles, shapes do not fit, or task and classifier do not belong
             together.
     """
-    _check_task(task, classifier)
-    rows = _check_features(features, classifier.weights.shape[0], normalize=normalize)
-    weights = classifier.weights
-    if classifier.candidates is not None:
-        weights = screen_prompt_sets(rows, classifier.candidates)
-    cosines = tile_cosines(rows, weights)
-    probabilities = softmax(classifier.logit_scale * cosines)
-    counted = _counted_rows(coords, len(rows), has_overlap=_has_overlap(task))
-    if coords is not None and _has_overlap(task):
-        probabilities = smooth_overlaps(probabilities, coords, step_px0)
+    tiles = score_tiles(features, coords, step_px0, classifier, task, normalize=normalize)
     first, scores = apply_heads(
         TileScores(
-            cosines=cosines[counted],
-            probabilities=probabilities[counted],
+            cosines=tiles.cosines[tiles.counted],
+            probabilities=tiles.probabilities[tiles.counted],
             logit_scale=classifier.logit_scale,
             class_names=classifier.class_names,
         ),
@@ -137,10 +145,46 @@ def judge_slide(
         confidence=first.probabilities[first.prediction],
         probabilities=first.probabilities,
         scores=scores,
-        tile_probabilities=probabilities.astype(np.float32),
+        tile_probabilities=tiles.probabilities.astype(np.float32),
         rule=f"{task.heads[0]}: {first.rule}",
-        n_used=len(counted),
+        n_used=len(tiles.counted),
     )
+
+
+def score_tiles(
+    features: ArrayLike,
+    coords: ArrayLike | None,
+    step_px0: float | tuple[float, float],
+    classifier: TextClassifier,
+    task: Task,
+    *,
+    normalize: bool = False,
+) -> ScoredTiles:
+    """Score the tiles of a slide: screened prompts where the task asks, cosines, probabilities.
+
+    Args:
+        features: As for :func:`judge_slide`, and so are the others.
+        coords: Tile positions or None.
+        step_px0: Distance between neighbouring tiles in level-0 pixels.
+        classifier: The text classifier of this task.
+        task: The task.
+        normalize: Whether features are brought to unit length.
+
+    Raises:
+        FeatureError: As :func:`judge_slide`.
+        ValueError: As :func:`judge_slide`.
+    """
+    _check_task(task, classifier)
+    rows = _check_features(features, classifier.weights.shape[0], normalize=normalize)
+    weights = classifier.weights
+    if classifier.candidates is not None:
+        weights = screen_prompt_sets(rows, classifier.candidates)
+    cosines = tile_cosines(rows, weights)
+    probabilities = softmax(classifier.logit_scale * cosines)
+    counted = _counted_rows(coords, len(rows), has_overlap=_has_overlap(task))
+    if coords is not None and _has_overlap(task):
+        probabilities = smooth_overlaps(probabilities, coords, step_px0)
+    return ScoredTiles(cosines, probabilities, counted)
 
 
 def _check_task(task: Task, classifier: TextClassifier) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "PromptCandidates",
     "draw_prompt_sets",
     "prompt_set_scores",
+    "score_prompt_sets",
     "screen_prompt_sets",
     "sum_prompt_sets",
 ]
@@ -37,12 +38,12 @@ class PromptCandidates:
     """Prompt sets to choose from, as rows of a bank of distinct prompts.
 
     Attributes:
-        bank: Unit text embeddings of the distinct prompts, shape ``(U, D)``, float32.
+        bank: Unit text embeddings of the distinct prompts, shape ``(U, D)``, float64.
         sets: Row of the bank for every class of every set, shape ``(P, C)``, int64.
         keep: How many sets are kept for a slide; all of them if there are fewer.
     """
 
-    bank: NDArray[np.float32]
+    bank: NDArray[np.float64]
     sets: NDArray[np.int64]
     keep: int
 
@@ -102,7 +103,27 @@ def sum_prompt_sets(bank: ArrayLike, sets: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(total / np.linalg.norm(total, axis=0, keepdims=True))
 
 
-def screen_prompt_sets(features: ArrayLike, candidates: PromptCandidates) -> NDArray[np.float32]:
+def score_prompt_sets(features: ArrayLike, candidates: PromptCandidates) -> NDArray[np.float64]:
+    """Score all candidate sets on the tiles of a slide, in pieces that fit into memory.
+
+    Args:
+        features: Image embeddings of the slide's tiles, shape ``(N, D)``, N > 0.
+        candidates: The sets to choose from.
+
+    Returns:
+        Shape ``(P,)``; see :func:`prompt_set_scores`.
+    """
+    rows = np.asarray(features)
+    columns = candidates.bank.T
+    total = np.zeros(len(candidates.sets))
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        chunk = rows[start : start + _CHUNK_ROWS]
+        cosines = tile_cosines(chunk, columns)
+        total += len(chunk) * prompt_set_scores(cosines, candidates.sets)
+    return total / len(rows)
+
+
+def screen_prompt_sets(features: ArrayLike, candidates: PromptCandidates) -> NDArray[np.float64]:
     """Return the class columns made of the prompt sets that suit a slide best.
 
     Args:
@@ -112,15 +133,9 @@ def screen_prompt_sets(features: ArrayLike, candidates: PromptCandidates) -> NDA
     Returns:
         Shape ``(D, C)``, unit columns.
     """
-    rows = np.asarray(features)
-    columns = candidates.bank.T
-    total = np.zeros(len(candidates.sets))
-    for start in range(0, len(rows), _CHUNK_ROWS):
-        chunk = rows[start : start + _CHUNK_ROWS]
-        cosines = tile_cosines(chunk, columns)
-        total += len(chunk) * prompt_set_scores(cosines, candidates.sets)
-    best = np.argsort(-total, kind="stable")[: candidates.keep]
-    return sum_prompt_sets(candidates.bank, candidates.sets[best]).astype(np.float32)
+    scores = score_prompt_sets(features, candidates)
+    best = np.argsort(-scores, kind="stable")[: candidates.keep]
+    return sum_prompt_sets(candidates.bank, candidates.sets[best])
 
 
 def draw_prompt_sets(num_sets: int, draws: int) -> list[int]:

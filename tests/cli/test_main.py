@@ -13,7 +13,17 @@ from medvlp.cli.main import main
 def test_help__lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for name in ("demo", "tile", "embed", "zero-shot", "train", "inspect", "doctor", "explain"):
+    for name in (
+        "demo",
+        "tile",
+        "embed",
+        "zero-shot",
+        "calibrate",
+        "train",
+        "inspect",
+        "doctor",
+        "explain",
+    ):
         assert name in text
 
 

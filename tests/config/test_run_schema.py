@@ -75,6 +75,8 @@ def prediction(**changes) -> PredictionRow:
         "n_used": 3,
         "probabilities": {"A": 1.0000001, "B": 0.0},
         "scores": {"mean": 3.5},
+        "node_path": ("cancer", "A"),
+        "node_confidence": 1.0000001,
         "prediction_set": ("A", "B"),
     }
     return PredictionRow(**(values | changes))

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medvlp.config.run_tables import prediction_columns, read_predictions, write_run_tables
+from medvlp.config.run_tables import (
+    prediction_columns,
+    read_case_rows,
+    read_predictions,
+    write_run_tables,
+)
 from medvlp.config.runs import CaseRow, FailureRow, PredictionRow
 from medvlp.errors import MedvlpError
 
@@ -53,6 +58,8 @@ def sample() -> list[PredictionRow]:
             interval_low=0.5,
             interval_high=0.875,
             node="DOID:4467",
+            node_path=("cancer", 'renal, "cell"'),
+            node_confidence=0.9375,
             prediction_set=("CCRCC", 'a "b", c'),
         ),
     ]
@@ -63,7 +70,8 @@ def test_prediction_columns__join_the_classes_of_all_tasks_in_order() -> None:
         *("case_id", "model", "task", "modality", "status", "prediction", "confidence"),
         *("n_units", "n_used", "n_failed"),
         *("prob_CCRCC", "prob_PRCC", "prob_low", "score_top-10"),
-        *("interval_low", "interval_high", "node", "prediction_set"),
+        *("interval_low", "interval_high"),
+        *("node", "node_path", "node_confidence", "prediction_set"),
     ]
 
 
@@ -208,3 +216,34 @@ def test_failures__name_no_local_file(tmp_path: Path) -> None:
     with (tmp_path / "failures.csv").open(newline="") as file:
         (line,) = csv.DictReader(file)
     assert (line["reason"], line["hint"]) == ("p1 is cut", "copy p1")
+
+
+def test_read_predictions__reads_tables_from_before_nodes_had_paths(tmp_path: Path) -> None:
+    write_run_tables(tmp_path, [row("a.svs", node="DOID:4467")], [], [])
+    path = tmp_path / "predictions.csv"
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    names = [name for name in lines[0] if name not in {"node_path", "node_confidence"}]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(lines)
+    assert read_predictions(path) == [row("a.svs", node="DOID:4467")]
+
+
+def test_write_run_tables__tells_an_empty_path_from_none(tmp_path: Path) -> None:
+    rows = [row("a.svs", node_path=(), node_confidence=1.0), row("b.svs")]
+    write_run_tables(tmp_path, rows, [], [])
+    assert [found.node_path for found in read_predictions(tmp_path)] == [(), None]
+
+
+def test_read_case_rows__restores_every_text(tmp_path: Path) -> None:
+    cases = [
+        CaseRow(case_id="=1+1.svs", case_key="_1_1", path="/data/=1+1.svs"),
+        CaseRow(case_id="'-a, b.svs", case_key="a_b", path="/data/x"),
+    ]
+    write_run_tables(tmp_path, [], [], cases)
+    assert read_case_rows(tmp_path) == cases
+    (tmp_path / "cases.csv").write_text("case_id,path\na,b\n")
+    with pytest.raises(MedvlpError, match=r"MV1102: .*no column 'case_key'"):
+        read_case_rows(tmp_path)

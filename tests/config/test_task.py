@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medvlp.config.task import PromptSource, SlideScale, load_task, parse_task
+from medvlp.config.task import (
+    FittedThreshold,
+    PromptSource,
+    SlideScale,
+    load_task,
+    parse_task,
+    task_settings,
+)
 from medvlp.errors import ConfigError
+from medvlp.io import write_json
+from tests.config.calibration_samples import tile_threshold
 from tests.config.task_documents import ct_task, detection_task, slide_task
 
 EXAMPLE = """
@@ -83,3 +92,43 @@ def test_task__survives_a_round_trip_through_its_own_keys() -> None:
     task = parse_task(slide_task(prompts={"screen": 5}, top_j=[1]), source="here")
     again = parse_task(task.model_dump(mode="json", by_alias=True), source="there")
     assert again == task
+
+
+def test_load_task__reads_the_threshold_that_it_names(tmp_path: Path) -> None:
+    write_json(tmp_path / "t.json", tile_threshold(threshold=0.375).model_dump(mode="json"))
+    path = write(tmp_path, yaml.safe_dump(detection_task(threshold={"from": "t.json"})))
+    task = load_task(path)
+    assert isinstance(task.threshold, FittedThreshold)
+    assert task.tile_threshold == 0.375
+    again = parse_task(task.model_dump(mode="json", by_alias=True), source="there")
+    with pytest.raises(ValueError, match=r"load the task from its file to read .*t\.json"):
+        _ = again.tile_threshold
+
+
+def test_load_task__refuses_a_threshold_file_of_another_kind(tmp_path: Path) -> None:
+    path = write(tmp_path, yaml.safe_dump(detection_task(threshold={"from": "t.json"})))
+    for text, phrase in (("{", "is not valid JSON"), ("{}", "is no calibration")):
+        (tmp_path / "t.json").write_text(text)
+        with pytest.raises(ConfigError, match=phrase) as caught:
+            load_task(path)
+        assert caught.value.code == "MV1520"
+    (tmp_path / "t.json").unlink()
+    with pytest.raises(ConfigError, match="MV1004"):
+        load_task(path)
+
+
+def test_task_settings__do_not_depend_on_where_files_lie(tmp_path: Path) -> None:
+    document = yaml.safe_dump(
+        detection_task(prompts={"file": "keep.json"}, threshold={"from": "t.json"})
+    )
+    found = []
+    for name, content in (("a", "1"), ("b", "1"), ("c", "2")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "keep.json").write_text(content)
+        write_json(folder / "t.json", tile_threshold().model_dump(mode="json"))
+        found.append(task_settings(load_task(write(folder, document))))
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+    assert str(tmp_path) not in str(found)
+    assert found[0]["threshold"]["value"] == 0.25

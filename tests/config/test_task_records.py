@@ -31,8 +31,10 @@ from tests.config.task_documents import ct_task, slide_task
         ({"templates": ["a {}\nb"]}, "one line of text"),
         ({"prompts": {"ensemble": "al"}}, "prompts.ensemble='al'.*mean 'all'"),
         ({"prompts": "all"}, "prompts='all'.*keys with values"),
-        ({"prompts": {"ensemble": {}}}, "prompts.ensemble: neither file nor screen"),
+        ({"prompts": {"ensemble": {}}}, "prompts.ensemble: neither file, screen nor random"),
         ({"prompts": {"screen": 0}}, "prompts.screen=0.*above 0"),
+        ({"prompts": {"random": 0}}, "prompts.random=0.*above 0"),
+        ({"undecided": "coin"}, "undecided='coin'.*'second-choice' or 'first-class'"),
     ],
 )
 def test_slide_task__refuses_a_value_outside_its_range(

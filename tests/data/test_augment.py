@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medvlp.data.augment import AugmentSettings, augment_tile
+from medvlp.data.augment import AugmentSettings, augment_tile, crop_tile
 from medvlp.errors import ConfigError
 
 PLAIN = AugmentSettings(turns=False, contrast=0.0, tint=0.0, brightness=0.0)
@@ -65,3 +65,10 @@ def test_augment_settings__refuse_what_would_change_the_tissue():
 
     with pytest.raises(ConfigError, match=r"contrast=0\.9"):
         parse_model({"contrast": 0.9}, AugmentSettings, source="x")
+
+
+def test_crop_tile__reaches_every_place_and_no_other(tile):
+    seen = {crop_tile(tile, 4, np.random.default_rng(seed)).tobytes() for seed in range(200)}
+    places = {tile[i : i + 4, j : j + 4].tobytes() for i in range(3) for j in range(3)}
+    assert seen == places
+    np.testing.assert_array_equal(crop_tile(tile, 6, np.random.default_rng(0)), tile)

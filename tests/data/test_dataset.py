@@ -1,10 +1,13 @@
 """A sample depends on seed, epoch and index only, and batches hold what the manifest says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from medvlp.data.augment import AugmentSettings
+from medvlp.data.concepts import ConceptNumbers
 from medvlp.data.dataset import PairCollator, PairsDataset
 from medvlp.data.ignore import ConceptRelation
 from medvlp.data.pairs import read_pairs
@@ -62,7 +65,7 @@ def test_dataset__cache_changes_nothing_but_the_reading(pairs_folder):
 def test_collator__makes_a_batch_of_what_the_manifest_says(pairs_folder, records):
     dataset = build(pairs_folder)
     tokenizer = train_tokenizer([c for r in records for c in r.captions], 100)
-    collate = PairCollator(tokenizer, 16, ["DOID:4450", "DOID:4451"])
+    collate = PairCollator(tokenizer, 16, ConceptNumbers({"DOID:4450": 0, "DOID:4451": 1}))
     batch = collate([dataset[Draw(0, index)] for index in (0, 1, 2, 3)])
     assert batch.image.shape == (4, 12, 12, 3)
     assert batch.image.dtype == torch.uint8
@@ -79,17 +82,52 @@ def test_collator__builds_the_table_of_related_concepts(pairs_folder, records):
     dataset = build(pairs_folder)
     tokenizer = train_tokenizer([c for r in records for c in r.captions], 100)
     samples = [dataset[Draw(0, index)] for index in (0, 1, 2, 3)]
-    concepts = ["DOID:4450", "DOID:4451"]
+    number = {"DOID:4450": 0, "DOID:4451": 1}
     parents = ConceptRelation.from_parents(np.array([0, 0, 1]), np.array([0]))
-    batch = PairCollator(tokenizer, 16, concepts, parents)(samples)
+    batch = PairCollator(tokenizer, 16, ConceptNumbers(number, parents))(samples)
     rows = torch.arange(2)
     table = unpack_related(batch.related, rows)[:, :2]
     assert batch.concept_id.tolist() == [0, 1, -1, 0]
     assert table.tolist() == [[True, True], [True, True]]
     strangers = ConceptRelation.from_pairs(2, np.array([], np.int64), np.array([], np.int64))
-    apart = PairCollator(tokenizer, 16, concepts, strangers)(samples)
+    apart = PairCollator(tokenizer, 16, ConceptNumbers(number, strangers))(samples)
     assert unpack_related(apart.related, rows)[:, :2].tolist() == [[True, False], [False, True]]
     assert apart.relation().related is apart.related
+
+
+def test_dataset__cuts_the_input_from_any_place_of_the_resized_image(pairs_folder, records):
+    plain = {"turns": False, "contrast": 0.0, "tint": 0.0, "brightness": 0.0}
+    crop = AugmentSettings(random_crop=True, **plain)
+    wanted = replace(INPUT, resize_px=14)
+    dataset = PairsDataset(read_pairs(pairs_folder), "train", wanted, augment=crop, seed=0)
+    whole = prepare_image(records[3].image, replace(INPUT, resize_px=14, input_px=14))
+    places = {whole[i : i + 12, j : j + 12].tobytes() for i in range(3) for j in range(3)}
+    seen = {dataset[Draw(epoch, 3)].image.tobytes() for epoch in range(100)}
+    assert seen == places
+
+
+def test_dataset__hands_captions_and_concepts_to_the_augmenter_with_the_samples_own_generator(
+    pairs_folder, records
+):
+    seen = []
+
+    def augmenter(captions, concept_ids, rng):
+        seen.append((captions, concept_ids))
+        return f"text {rng.integers(10**9)}"
+
+    manifest = read_pairs(pairs_folder)
+    options = {"augment": AugmentSettings(), "seed": 0, "captions": augmenter}
+    first = PairsDataset(manifest, "train", INPUT, **options)
+    again = PairsDataset(manifest, "train", INPUT, **options)
+    again[Draw(0, 5)]
+    texts = [
+        (d[Draw(e, 2)].caption, d[Draw(e, 2, 1)].caption) for d in (first, again) for e in (0, 1)
+    ]
+    assert texts[:2] == texts[2:]
+    assert len(set(texts[0] + texts[1])) == 4
+    assert seen[1] == (records[2].captions, ())
+    plain = PairsDataset(manifest, "train", INPUT, **{**options, "augment": None})
+    assert plain[Draw(0, 2)].caption == records[2].captions[0]
 
 
 def test_dataset__refuses_a_split_that_is_not_there(pairs_folder):

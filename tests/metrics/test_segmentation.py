@@ -29,6 +29,27 @@ def test_tile_truth__matches_explicit_loops_beyond_the_edges_too(seed: int, tile
     assert tile_truth(mask, coords, tile).tolist() == expected
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), factor=st.integers(1, 5))
+def test_tile_truth__of_a_smaller_mask_is_that_of_the_mask_blown_up(seed: int, factor: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = rng.integers(0, 2, size=(12, 9))
+    coords = rng.integers(-3, 14, size=(20, 2)) * factor
+    large = mask.repeat(factor, axis=0).repeat(factor, axis=1)
+    expected = tile_truth(large, coords, 3 * factor)
+    actual = tile_truth(mask, coords, (3 * factor, 3 * factor), px0_per_px=(factor, factor))
+    assert actual.tolist() == expected.tolist()
+
+
+def test_tile_truth__takes_one_pixel_of_a_mask_coarser_than_tiles() -> None:
+    assert tile_truth([[0, 1]], [[0, 0], [8, 0]], 2, px0_per_px=(8.0, 8.0)).tolist() == [
+        False,
+        True,
+    ]
+    with pytest.raises(ValueError, match="px0_per_px"):
+        tile_truth(MASK, [[0, 0]], 2, px0_per_px=(0.0, 1.0))
+
+
 def test_nearest_level__takes_the_first_of_two_equally_near() -> None:
     assert nearest_level([1.0, 4.0, 16.0, 64.0]) == 2
     assert nearest_level([1.0, 8.0, 24.0]) == 1

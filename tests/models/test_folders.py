@@ -43,6 +43,21 @@ def test_model_layout__refuses_other_folders(tmp_path: Path, files, phrase, code
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("config", "kind", "code"),
+    [
+        ({"model_type": "keep", "auto_map": {"AutoModel": "x.Y"}}, "keep", "MV1416"),
+        ({"model_type": "clip"}, "plip", "MV1403"),
+    ],
+)
+def test_model_layout__tells_how_a_release_is_converted(tmp_path: Path, config, kind, code):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelError, match=f"medvlp import {kind} {tmp_path.name} --out") as caught:
+        model_layout(tmp_path)
+    assert caught.value.code == code
+
+
 def test_model_layout__names_a_settings_file_that_is_no_json(tmp_path: Path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read as JSON") as caught:

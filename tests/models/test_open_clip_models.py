@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 
 from medvlp.errors import ModelError
+from medvlp.models.bundle import load_bundle
 from medvlp.models.open_clip_models import load_open_clip, load_open_clip_folder
 from medvlp.pixels import prepare_image
 from tests.models.conftest import TINY_CLIP, filled_randomly, random_images
+from tests.models.importers.releases import TEXTS, write_biomedclip
 
 
 @pytest.fixture
@@ -149,3 +151,33 @@ def test_filled_randomly__changes_every_weight():
     plain = open_clip.CLIP(**TINY_CLIP).visual.state_dict()
     filled = filled_randomly(open_clip.CLIP(**TINY_CLIP)).visual.state_dict()
     assert all(not torch.equal(plain[name], filled[name]) for name in plain)
+
+
+@pytest.mark.parametrize("name", ["folder", "hf-hub:owner/biomed"])
+def test_load__of_a_model_with_bert_asks_no_hub(tmp_path, monkeypatch, name):
+    folder = tmp_path / "biomed"
+    preprocess = {"mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bicubic"}
+    model = write_biomedclip(folder, preprocess)
+    monkeypatch.setattr("medvlp.models.hub.snapshot_download", lambda *a, **k: str(folder))
+    bundle = load_bundle(folder if name == "folder" else name)
+    tokens = open_clip.tokenizer.HFTokenizer(str(folder), context_length=48)(TEXTS)
+    rgb = torch.from_numpy(random_images(2, 48, 48))
+    with torch.inference_mode():
+        expected_text = model.encode_text(tokens, normalize=True).numpy()
+        pixels = ((rgb / 255.0 - 0.5) / 0.25).permute(0, 3, 1, 2)
+        expected_image = model.encode_image(pixels, normalize=True)
+    np.testing.assert_allclose(bundle.text_encoder.embed(TEXTS), expected_text, rtol=0, atol=1e-5)
+    actual_image = bundle.image_encoder.embed(rgb)
+    torch.testing.assert_close(actual_image, expected_image, rtol=0, atol=1e-5)
+    assert bundle.name == ("biomed" if name == "folder" else name)
+
+
+def test_load__of_a_model_with_bert_names_weights_that_do_not_fit(tmp_path):
+    folder = tmp_path / "biomed"
+    write_biomedclip(folder, {})
+    path = folder / "open_clip_pytorch_model.bin"
+    state = torch.load(path, weights_only=True)
+    state["visual.head.projs.weight"] = state.pop("visual.head.proj.weight")
+    torch.save(state, path)
+    with pytest.raises(ModelError, match=r"did you mean 'visual\.head\.projs\.weight'"):
+        load_open_clip_folder("x", folder)

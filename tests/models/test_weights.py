@@ -138,3 +138,13 @@ def test_load_weights_into__refuses_nan_before_it_changes_the_module():
     with pytest.raises(ModelError, match="'bias'"):
         load_weights_into(module, state, "x")
     torch.testing.assert_close(module.weight.detach(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("place", [0, 1, 499, 997, 1000])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_check_finite__finds_a_single_value_anywhere(place, bad):
+    tensor = torch.linspace(-3.0, 3.0, 1001)
+    check_finite({"w": tensor, "empty": torch.zeros(0)}, "model x")
+    tensor[place] = bad
+    with pytest.raises(ModelError, match="holds 1 values"):
+        check_finite({"w": tensor}, "model x")

@@ -7,6 +7,7 @@ import pytest
 from medvlp.data.pairs import read_pairs
 from medvlp.phantoms.classes import CLASSES
 from medvlp.phantoms.cohort import write_cohort
+from medvlp.phantoms.ontology import concept_of
 from medvlp.pipelines.phantom_pairs import write_phantom_pairs
 from medvlp.slides.tiling import TilingConfig
 
@@ -31,10 +32,13 @@ def test_write_phantom_pairs__keeps_the_scale(pairs_folder: Path) -> None:
     assert (info.modality, info.mpp, info.tile_px) == ("slide", 0.5, 256)
 
 
-def test_write_phantom_pairs__groups_tiles_by_tissue(pairs_folder: Path) -> None:
+def test_write_phantom_pairs__groups_tiles_by_tissue_and_slide(pairs_folder: Path) -> None:
     rows = read_pairs(pairs_folder).rows("train")
     assert len({row.sample_id for row in rows}) == len(rows)
-    assert {row.group_id for row in rows} <= {item.code for item in CLASSES}
+    tissue_of = {concept_of(item.key): item for item in CLASSES}
+    concept_of_group = {row.group_id: row.concept_ids for row in rows}
+    assert len(concept_of_group) > 2
     for row in rows:
-        names = [name.lower() for name in CLASSES[row.group_id].names]
+        assert row.concept_ids == concept_of_group[row.group_id]
+        names = [name.lower() for name in tissue_of[row.concept_ids[0]].names]
         assert any(name in text.lower() for text in row.captions for name in names), row

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from medvlp.config.runs import (
+    CalibrationRecord,
     CaseRow,
     FailureRow,
     ModelRecord,
@@ -39,6 +40,21 @@ def task(name: str = "rcc", classes: tuple[str, ...] = ("CCRCC", "PRCC", "Normal
         normal="Normal",
         prompts={c: tuple(f"prompt {n} of {c}" for n in range(3)) for c in classes},
     )
+
+
+def calibration(**changes) -> CalibrationRecord:
+    values = {
+        "model": "tiny",
+        "task": "rcc",
+        "source_sha256": "5d1e" * 16,
+        "temperature": 0.375,
+        "alpha": 0.1,
+        "method": "lac",
+        "num_cases": 40,
+        "coverage": 0.925,
+        "ece_left_out": 0.0625,
+    }
+    return CalibrationRecord(**(values | changes))
 
 
 def record(**changes) -> RunRecord:

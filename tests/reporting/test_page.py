@@ -2,6 +2,7 @@ import base64
 import hashlib
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from medvlp.reporting.page import CaseDetails, CaseFigure, ReportSettings, write_report
 from tests.reporting.report_samples import (
+    calibration,
     case,
     details,
     empty,
@@ -102,6 +104,32 @@ def test_write_report__states_intended_use_and_provenance(tmp_path: Path) -> Non
         assert words in page.text
 
 
+def test_write_report__shows_nodes_sets_and_calibrations(tmp_path: Path) -> None:
+    row = prediction(
+        "a", node_path=("kidney", "RCC"), node_confidence=0.96875, prediction_set=("CCRCC", "PRCC")
+    )
+    told = record(
+        tasks=(
+            replace(
+                task(),
+                prompt_rule="the best 5 of 9",
+                threshold={"value": 0.25, "from": "threshold.json"},
+            ),
+        ),
+        calibrations=(calibration(),),
+    )
+    _, page = write(
+        tmp_path, record=told, predictions=[row], failures=[], cases=[case("a")], details={}
+    )
+    for words in (
+        *("Reported as", "kidney > RCC", "0.969", "Cannot be excluded", "CCRCC, PRCC"),
+        *("Confidence is calibrated on 40 labelled cases", "0.925 on left-out cases", "0.375"),
+        *("the best 5 of 9", "0.25, from threshold.json"),
+    ):
+        assert words in page.text
+    assert "Next class" not in page.text
+
+
 def test_write_report__loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
     html, page = write(tmp_path)
     (policy,) = [
@@ -154,6 +182,8 @@ def test_write_report__escapes_hostile_texts(tmp_path: Path) -> None:
                 probabilities={HOSTILE: 0.8, "Normal": 0.2},
                 scores={HOSTILE: 1.0},
                 node=HOSTILE,
+                node_path=(HOSTILE, HOSTILE),
+                node_confidence=0.8,
                 prediction_set=(HOSTILE,),
             )
         ],

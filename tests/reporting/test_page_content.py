@@ -6,6 +6,7 @@ from medvlp.reporting.page_content import build_page_content
 from medvlp.reporting.page_records import PLAIN_COLOUR, PageContent, ReportSettings
 from medvlp.reporting.palette import NEUTRAL_RGB, class_colours
 from tests.reporting.report_samples import (
+    calibration,
     case,
     details,
     empty,
@@ -91,6 +92,34 @@ def test_build_page_content__tells_interval_concept_and_set() -> None:
         "Concept": "DOID:4467",
         "Cannot be excluded": "A, B",
     }
+
+
+def test_build_page_content__tells_the_path_to_the_node() -> None:
+    rows = [
+        prediction("a", node="DOID:4450", node_path=("kidney", "RCC"), node_confidence=0.96875),
+        prediction("b", node_path=(), node_confidence=1.0, prediction_set=("CCRCC",)),
+    ]
+    page = build(rows, cases=[case("a"), case("b")])
+    first, second = (dict(content.results[0].facts) for content in page.cases)
+    assert first["Reported as"] == "kidney > RCC"
+    assert first["Its probability"] == "0.969"
+    assert first["Concept"] == "DOID:4450"
+    assert second["Reported as"] == "undecided: no node is certain enough"
+    assert "Its probability" not in second
+    assert page.has_nodes
+    assert page.has_sets
+    assert not build([prediction("a")], cases=[case("a")]).has_nodes
+
+
+def test_page_content__says_what_confidences_are_worth() -> None:
+    rows, cases = [prediction("a"), prediction("a", task="grade")], [case("a")]
+    assert "are not calibrated" in build(rows, cases=cases).calibration_note
+    some = build(rows, cases=cases, record=record(calibrations=(calibration(),)))
+    assert "where a calibration is named" in some.calibration_note
+    whole = build(rows[:1], cases=cases, record=record(calibrations=(calibration(),)))
+    assert whole.calibration_note.startswith("Confidence is calibrated on 40 labelled cases and")
+    other = build(rows, cases=cases, record=record(calibrations=(calibration(task="x"),)))
+    assert "are not calibrated" in other.calibration_note
 
 
 def test_build_page_content__embeds_the_first_cases_that_have_pictures(tmp_path: Path) -> None:

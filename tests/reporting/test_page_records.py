@@ -48,3 +48,20 @@ def test_result_content__has_no_bar_without_a_prediction() -> None:
     assert result(prediction("a", confidence=None)).confidence_bar is None
     assert result(prediction("a")).confidence_bar.text == "0.812"
     assert result(prediction("a")).runner_up is None
+
+
+def test_result_content__names_the_node_that_a_case_is_reported_at() -> None:
+    found = result(prediction("a", node_path=("kidney", "RCC"), node_confidence=0.99999))
+    assert found.reported_as == ("RCC", ">0.999")
+    assert result(prediction("a", node_path=(), node_confidence=1.0)).reported_as == (
+        "undecided",
+        "",
+    )
+    assert result(prediction("a")).reported_as is None
+
+
+def test_result_content__shortens_a_set_of_all_classes() -> None:
+    names = ("CCRCC", "PRCC", "Normal")
+    assert result(prediction("a", prediction_set=names)).possible_classes == "all 3 classes"
+    assert result(prediction("a", prediction_set=names[:2])).possible_classes == "CCRCC, PRCC"
+    assert result(prediction("a")).possible_classes == ""

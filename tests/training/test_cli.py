@@ -7,9 +7,9 @@ import warnings
 import pytest
 import yaml
 
-from medvlp.errors import ConfigError
+from medvlp.errors import ConfigError, UsageError
 from medvlp.training.cli import build
-from tests.training.conftest import SMOKE
+from tests.training.conftest import CONFIGS, SMOKE
 
 
 @pytest.fixture
@@ -93,3 +93,38 @@ def test_build__leaves_warnings_and_log_levels_as_they_were(smoke_args):
     before = (list(warnings.filters), logger.level)
     build(smoke_args)
     assert (list(warnings.filters), logger.level) == before
+
+
+def test_build__takes_module_and_data_of_the_recipe(tmp_path):
+    path = CONFIGS / "keep" / "stage1.yaml"
+    built = build(["fit", f"--config={path}"])
+    assert type(built.model).__name__ == "KnowledgeModule"
+    document = {**yaml.safe_load(path.read_text()), "recipe": "knowlege"}
+    with pytest.raises(ConfigError, match=r"recipe 'knowlege' is unknown .did you mean 'knowl"):
+        build_file(tmp_path, document)
+    with pytest.raises(ConfigError, match="recipe 'pair' is unknown"):
+        build(["fit", f"--config={path}", "--recipe", "pair"])
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "phrase"),
+    [
+        ("data.groups.samples", 4, "did you mean 'data.groups.samples_per_group'"),
+        ("data.captions.drop", 0.5, "did you mean 'data.captions.drop_share'"),
+        ("data.captions", {"drop_share": 1.5}, "drop_share"),
+        ("data.related", "all", "data.related=all is not valid"),
+        ("model.schedule", {"warmup_epochs": 1.0, "warmup_share": 0.1}, "are both given"),
+        ("model.freeze.text_tower", 1, "did you mean 'model.freeze.text_tower_epochs'"),
+        ("model.objective_options", {"variant": "hn"}, "objective 'keep': variant='hn'"),
+        ("data.batch_size", 100, "data.batch_size=100 is not groups_per_batch"),
+    ],
+)
+def test_build__refuses_what_is_wrong_in_a_group_recipe(tmp_path, place, value, phrase):
+    changed = yaml.safe_load((CONFIGS / "keep" / "stage2_vitl16.yaml").read_text())
+    *parents, key = place.split(".")
+    inner = changed
+    for parent in parents:
+        inner = inner[parent]
+    inner[key] = value
+    with pytest.raises(UsageError, match=phrase):
+        build_file(tmp_path, changed)

@@ -48,6 +48,16 @@ VALID = {"data.batch_size", "data.folder", "model.seed", "data", "model"}
             "MV1005",
             "x.yaml: Problems parsing config: did not find expected node in line 2; expected YAML",
         ),
+        (
+            'Parser key "fit.data.groups":\n  Does not validate against any of the Union subtypes\n'
+            "  - Problem with given class_path 'medvlp.data.groups.GroupBatches':\n"
+            "      Option 'coverag' is not accepted\n  Given value: {'coverag': 'one_chunk'}",
+            "MV1001",
+            "x.yaml: data.groups.coverag is not a known key "
+            "(did you mean 'data.groups.coverage'?); expected one of "
+            "['data.groups.coverage', 'data.groups.groups_per_batch', "
+            "'data.groups.samples_per_group', 'data.groups.with_anchor']",
+        ),
         ("something else", "MV1002", "x.yaml: something else"),
     ],
 )

@@ -10,7 +10,7 @@ from medvlp.training.demo import DemoSettings, prepare_demo, shipped_config, wri
 
 
 def test_shipped_config__is_found_in_the_source_tree() -> None:
-    assert shipped_config("pretrain/phantom_clip.yaml").is_file()
+    assert shipped_config("keep/phantom_stage2.yaml").is_file()
 
 
 def test_write_demo_slides__reads_a_finished_cohort(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medvlp.data.modules import InputSettings, PairsDataModule, TokenizerSettings
 from medvlp.errors import MedvlpError, ModelError, UsageError
@@ -12,6 +13,7 @@ from medvlp.losses.report import LossReport
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
+from medvlp.training.freezing import FreezeSettings
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.optimization import OptimizerSettings
 from tests.training.conftest import striped_tile
@@ -126,6 +128,67 @@ def test_configure_optimizers__warms_up_over_the_steps_of_the_run(module):
     scheduler = built["lr_scheduler"]["scheduler"]
     assert built["lr_scheduler"]["interval"] == "step"
     assert scheduler.get_last_lr() == pytest.approx([0.01, 0.01])
+
+
+def rebuilt(data, **more) -> ContrastiveModule:
+    settings = OptimizerSettings(learning_rate=0.01)
+    built = ContrastiveModule(encoder=ENCODER, optimizer=settings, **more)
+    built.configure_model()
+    return built
+
+
+def test_on_train_start__puts_towers_to_rest_where_a_run_goes_on_within_an_epoch(data, monkeypatch):
+    monkeypatch.setattr(ContrastiveModule, "trainer", FakeTrainer(data))
+    monkeypatch.setattr(ContrastiveModule, "current_epoch", 1)
+    resting = FreezeSettings(image_tower_epochs=2, text_tower_epochs=1)
+    rate = OptimizerSettings(learning_rate=0.01)
+    built = ContrastiveModule(encoder=ENCODER, optimizer=rate, freeze=resting, objective="kep")
+    built.configure_model()
+    built.train().on_train_start()
+    encoder = built.dual_encoder
+    assert not any(p.requires_grad for p in encoder.image_tower.parameters())
+    assert not encoder.image_tower.training
+    assert all(p.requires_grad for p in encoder.text_tower.parameters())
+    assert encoder.text_tower.training
+    assert not built.knowledge.training
+
+
+def test_kep__compares_texts_with_the_text_tower_as_it_was_before_the_first_step(module, data):
+    built = rebuilt(data, objective="kep", objective_options={"knowledge_weight": 0.5})
+    batch = first_batch(data)
+    optimizer = built.configure_optimizers()["optimizer"]
+    frozen = {id(p) for p in built.knowledge.parameters()}
+    assert not frozen & {id(p) for group in optimizer.param_groups for p in group["params"]}
+    before = built._outputs(batch)
+    torch.testing.assert_close(before.knowledge, before.text)
+    built.training_step(batch, 0).backward()
+    optimizer.step()
+    after = built._outputs(batch)
+    assert torch.equal(after.knowledge, before.knowledge)
+    assert not torch.equal(after.text, before.text)
+
+
+def test_siglip__trains_its_offset_with_the_towers(module, data):
+    built = rebuilt(data, objective="siglip")
+    optimizer = built.configure_optimizers()["optimizer"]
+    built.training_step(first_batch(data), 0).backward()
+    optimizer.step()
+    assert built._objective.bias.value.item() != -10.0
+
+
+def test_image_from__begins_with_given_weights_under_strict_names(module, data, tmp_path):
+    tower = module.dual_encoder.image_tower.state_dict()
+    state = {name: torch.full_like(value.float(), 0.5) for name, value in tower.items()}
+    state = {name: value.to(tower[name].dtype).contiguous() for name, value in state.items()}
+    save_file(state, tmp_path / "tower.safetensors")
+    built = rebuilt(data, image_from=tmp_path / "tower.safetensors")
+    weights = dict(built.dual_encoder.image_tower.named_parameters())
+    assert all((value == 0.5).all() for value in weights.values())
+    assert not (built.dual_encoder.image_projection.weight == 0.5).all()
+    state["head.weight"] = torch.zeros(2, 2)
+    save_file(state, tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match=r"1 unexpected \('head.weight'\)"):
+        rebuilt(data, image_from=tmp_path / "other.safetensors")
 
 
 def train(args, *more: str) -> None:

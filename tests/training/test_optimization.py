@@ -1,10 +1,14 @@
 """The learning rate rises, falls and ends where it should; only matrices decay."""
 
+import math
+
 import pytest
 import torch
 
+from medvlp.errors import ConfigError
 from medvlp.training.optimization import (
     OptimizerSettings,
+    RateSettings,
     ScheduleSettings,
     build_optimizer,
     learning_rate_factor,
@@ -42,3 +46,57 @@ def test_build_optimizer__decays_matrices_only_and_covers_every_weight():
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.2, 0.0)
     assert (optimizer.defaults["lr"], optimizer.defaults["betas"]) == (0.01, (0.9, 0.9))
     assert optimizer.defaults["eps"] == 1e-7
+
+
+def test_learning_rate_factor__warms_up_for_exactly_one_epoch_then_falls_to_zero():
+    # 3 epochs of 4 steps: 1/4 ... 4/4, then half a cosine over 8 steps from 1 to 0
+    settings = ScheduleSettings(warmup_epochs=1)
+    actual = [learning_rate_factor(step, 12, settings, steps_per_epoch=4) for step in range(12)]
+    assert actual[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    falling = [0.5 * (1 + math.cos(math.pi * step / 7)) for step in range(8)]
+    assert actual[4:] == pytest.approx(falling, abs=1e-12)
+    assert actual[-1] == 0.0
+
+
+def test_schedule__takes_a_warm_up_in_epochs_or_as_a_share_but_not_both():
+    with pytest.raises(ValueError, match=r"warmup_share=0.1 and warmup_epochs=1.0 are both given"):
+        ScheduleSettings(warmup_share=0.1, warmup_epochs=1.0)
+    assert ScheduleSettings().warmup_steps(100, 10) == 10
+    assert ScheduleSettings(warmup_share=0.0).warmup_steps(100, 10) == 0
+
+
+def towers() -> torch.nn.ModuleDict:
+    parts = {name: torch.nn.Linear(2, 3) for name in ("image_tower", "text_tower", "head")}
+    return torch.nn.ModuleDict(parts)
+
+
+def test_build_optimizer__gives_every_weight_one_group_and_towers_their_own_rate():
+    module = towers()
+    extra = torch.nn.Parameter(torch.zeros(()))
+    settings = OptimizerSettings(
+        learning_rate=0.1,
+        rates=(
+            RateSettings(pattern="image_tower.*", learning_rate=0.01),
+            RateSettings(pattern="text_tower.weight", learning_rate=0.02),
+        ),
+    )
+    groups = build_optimizer(module, settings, further=[("bias", extra)]).param_groups
+    rate = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(rate) == 7
+    expected = {"image_tower.weight": 0.01, "image_tower.bias": 0.01, "text_tower.weight": 0.02}
+    for name, parameter in module.named_parameters():
+        assert rate[id(parameter)] == expected.get(name, 0.1)
+    assert rate[id(extra)] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("patterns", "phrase"),
+    [
+        (["imag_tower.*"], r"'imag_tower.\*' names no weight"),
+        (["image_tower.*", "*.weight"], r"'image_tower.weight' is named by 'image_tower.\*' and"),
+    ],
+)
+def test_build_optimizer__refuses_patterns_that_name_nothing_or_the_same(patterns, phrase):
+    rates = tuple(RateSettings(pattern=p, learning_rate=0.01) for p in patterns)
+    with pytest.raises(ConfigError, match=phrase):
+        build_optimizer(towers(), OptimizerSettings(learning_rate=0.1, rates=rates))

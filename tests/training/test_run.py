@@ -11,7 +11,13 @@ import yaml
 from medvlp.errors import OutputError
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
-from medvlp.training.run import RunSettings, SaveBundle, _wandb_mode, prepare_run_folder
+from medvlp.training.run import (
+    RunSettings,
+    SaveBundle,
+    _wandb_mode,
+    prepare_run_folder,
+    run_provenance,
+)
 
 
 def settings(folder, **more) -> RunSettings:
@@ -49,6 +55,25 @@ def test_run__keeps_the_resolved_settings_beside_and_without_local_paths_in_the_
         json.loads((f / "bundle" / "medvlp.json").read_text()) for f in (tmp_path / "run", again)
     )
     assert first["files"] == second["files"]
+
+
+def test_run_provenance__names_no_local_path_wherever_it_stands(tmp_path):
+    callback = {"class_path": "x.Saver", "init_args": {"dirpath": "runs/of_patient", "keep": 2}}
+    config = {
+        "trainer": {"default_root_dir": str(tmp_path), "max_steps": 2, "callbacks": [callback]},
+        "data": {"folder": "pairs", "batch_size": 8, "rates": [{"pattern": "image_tower.*"}]},
+        "model": {"anything": [str(tmp_path), "~/secret", "lung", {"file": "a", "kind": "b"}]},
+        "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
+    }
+    assert run_provenance(settings(tmp_path), config).settings == {
+        "trainer": {
+            "max_steps": 2,
+            "callbacks": [{"class_path": "x.Saver", "init_args": {"keep": 2}}],
+        },
+        "data": {"batch_size": 8, "rates": [{"pattern": "image_tower.*"}]},
+        "model": {"anything": ["lung", {"kind": "b"}]},
+        "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
+    }
 
 
 def test_run__does_not_start_where_another_has_finished(smoke_args, tmp_path):

@@ -37,7 +37,7 @@ def embed_words(texts: list[str]) -> np.ndarray:
 def axis_classifier(task: Task, *, logit_scale: float = 10.0) -> TextClassifier:
     """Return a classifier whose columns are axes, so that the entries of a feature are cosines."""
     count = len(task.class_names)
-    weights = np.eye(count + 1, count, dtype=np.float32)
+    weights = np.eye(count + 1, count)
     return TextClassifier(weights, task.class_names, logit_scale, {n: (n,) for n in task.classes})
 
 

@@ -1,6 +1,7 @@
 """The text classifier: prompt ensembles, prompt files, screening candidates, refusals."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from tests.oracles import tile_scores
 from tests.zeroshot.slide_cases import embed_words, slide_task
 
 EXACT = {"rtol": 0, "atol": 1e-12}
-SINGLE = {"rtol": 0, "atol": 1e-7}
 
 
 def prompt_embeddings(*texts: str) -> np.ndarray:
@@ -44,9 +44,10 @@ def test_build_classifier__averages_over_all_names_and_templates() -> None:
     built = build_classifier(embed_words, slide_task(), 14.0)
     texts = ("an image of clear cell.", "clear cell.", "an image of ccRCC.", "ccRCC.")
     expected = tile_scores.class_column(prompt_embeddings(*texts).reshape(2, 2, -1))
-    assert built.weights.dtype == np.float32
-    np.testing.assert_allclose(built.weights[:, 0], expected, **SINGLE)
-    np.testing.assert_allclose(np.linalg.norm(built.weights, axis=0), 1, **SINGLE)
+    assert built.weights.dtype == np.float64
+    assert built.rule == "mean over all names and templates"
+    np.testing.assert_allclose(built.weights[:, 0], expected, **EXACT)
+    np.testing.assert_allclose(np.linalg.norm(built.weights, axis=0), 1, **EXACT)
     assert built.class_names == ("CCRCC", "PRCC", "Normal")
     assert built.prompts["CCRCC"] == texts
     assert built.logit_scale == 14.0
@@ -63,7 +64,7 @@ def test_build_classifier__averages_over_all_names_and_templates() -> None:
 def test_build_classifier__uses_only_the_prompts_of_a_smaller_ensemble(ensemble, texts) -> None:
     built = build_classifier(embed_words, slide_task(prompts={"ensemble": ensemble}), 1.0)
     expected = tile_scores.class_column([prompt_embeddings(*texts)])
-    np.testing.assert_allclose(built.weights[:, 0], expected, **SINGLE)
+    np.testing.assert_allclose(built.weights[:, 0], expected, **EXACT)
     assert built.prompts["CCRCC"] == tuple(texts)
 
 
@@ -136,7 +137,7 @@ def test_build_classifier__adds_up_the_sets_of_a_prompt_file(tmp_path: Path) -> 
     built = build_classifier(embed_words, task, 1.0)
     units = prompt_embeddings("c0.", "c1.", "c2.")
     expected = (units / np.linalg.norm(units, axis=1, keepdims=True)).sum(axis=0)
-    np.testing.assert_allclose(built.weights[:, 0], expected / np.linalg.norm(expected), **SINGLE)
+    np.testing.assert_allclose(built.weights[:, 0], expected / np.linalg.norm(expected), **EXACT)
     assert built.prompts["PRCC"] == ("p0.", "p1.", "p2.")
 
 
@@ -164,7 +165,41 @@ def test_build_classifier__screens_every_combination_of_names_and_templates() ->
     assert len(np.unique(built.candidates.sets, axis=0)) == 4
     first = built.candidates.bank[built.candidates.sets[0, 0]]
     expected = prompt_embeddings("an image of clear cell.")[0]
-    np.testing.assert_allclose(first, expected / np.linalg.norm(expected), **SINGLE)
+    np.testing.assert_allclose(first, expected / np.linalg.norm(expected), **EXACT)
+
+
+def test_build_classifier__adds_up_the_sets_that_are_drawn(tmp_path: Path) -> None:
+    path = prompt_file(tmp_path, 4)
+    task = slide_task(prompts={"file": str(path), "random": 6})
+    built = build_classifier(embed_words, task, 1.0)
+    sets = list(json.loads(path.read_text()).values())
+    expected = np.zeros(6)
+    for draw in range(6):
+        generator = random.Random(draw)
+        found = sets[generator.randint(0, 3)]
+        text = found["templates"].replace("CLASSNAME", found["classnames"]["PRCC"])
+        vector = prompt_embeddings(text.replace("{}", found["classnames"]["PRCC"]))[0]
+        expected += vector / np.linalg.norm(vector)
+    np.testing.assert_allclose(built.weights[:, 1], expected / np.linalg.norm(expected), **EXACT)
+    assert built.candidates is None
+    assert built.rule == "sum of 6 draws with replacement from 4 prompt sets of prompts.json"
+
+
+def test_build_classifier__embeds_only_what_is_drawn() -> None:
+    seen: list[str] = []
+
+    def embed(texts: list[str]) -> np.ndarray:
+        seen.extend(texts)
+        return embed_words(texts)
+
+    build_classifier(embed, slide_task(prompts={"random": 1}), 1.0)
+    assert len(seen) == 3
+
+
+def test_build_classifier__says_that_screening_looks_at_the_slide(tmp_path: Path) -> None:
+    built = build_classifier(embed_words, slide_task(prompts={"screen": 3}), 1.0)
+    assert built.rule.startswith("the 3 of 4 combinations of names and templates that part the")
+    assert "transductive" in built.rule
 
 
 def test_build_classifier__refuses_too_many_combinations() -> None:
@@ -185,6 +220,7 @@ def test_fingerprint__changes_with_whatever_decides_a_verdict(tmp_path: Path) ->
         slide_task(prompts={"file": path}),
         slide_task(prompts={"file": path, "screen": 2}),
         slide_task(prompts={"file": path, "screen": 3}),
+        slide_task(prompts={"file": path, "random": 3}),
     ]
     found = [build_classifier(embed_words, task, 1.0).fingerprint for task in tasks]
     assert len(set(found)) == len(tasks)

@@ -1,10 +1,14 @@
 """What each head finds, on slides whose cosines are written down."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from medvlp.zeroshot.findings import TileScores, apply_heads
+from medvlp.config.task import FittedThreshold
+from medvlp.zeroshot.findings import TileScores, apply_heads, deciding_classes
 from medvlp.zeroshot.tiles import softmax
+from tests.config.calibration_samples import tile_threshold
 from tests.zeroshot.slide_cases import NAMES, slide_task
 
 COSINES = np.asarray([[0.5, 0.1, 0.0], [0.1, 0.4, 0.0], [0.0, 0.6, 0.1], [0.0, 0.1, 0.7]])
@@ -37,6 +41,13 @@ def test_subtype_ratio__names_the_rule_for_a_slide_of_normal_tiles() -> None:
     assert scores["subtype-ratio_Normal"] == 1.0
 
 
+def test_subtype_ratio__follows_the_rule_of_the_task_for_undecided_slides() -> None:
+    normal = tiles(np.asarray([[0.1, 0.2, 0.9]] * 3))
+    finding, _ = apply_heads(normal, slide_task(undecided="first-class"))
+    assert finding.prediction == "CCRCC"
+    assert finding.probabilities == {"CCRCC": 0.0, "PRCC": 0.0}
+
+
 def test_detection_ratio__is_the_share_of_tiles_above_the_threshold() -> None:
     finding, scores = apply_heads(tiles(), detection())
     assert finding.prediction == "PRCC"
@@ -54,6 +65,14 @@ def test_detection_ratio__follows_the_threshold_of_the_task() -> None:
     finding, scores = apply_heads(tiles(), detection(threshold=0.995))
     assert finding.prediction == "Normal"
     assert scores == {"detection-ratio": 0.0}
+
+
+def test_detection_ratio__takes_a_fitted_threshold() -> None:
+    fitted = FittedThreshold(file=Path("t.json"), fitted=tile_threshold(threshold=0.995))
+    task = detection().model_copy(update={"threshold": fitted})
+    finding, scores = apply_heads(tiles(), task)
+    assert scores == {"detection-ratio": 0.0}
+    assert finding.rule.endswith("a probability above 0.995")
 
 
 def test_detection_ratio__takes_the_other_of_two_classes_as_negative() -> None:
@@ -130,3 +149,9 @@ def test_apply_heads__probabilities_sum_to_one(head: str) -> None:
     finding, _ = apply_heads(tiles(cosines), task)
     assert sum(finding.probabilities.values()) == pytest.approx(1, abs=1e-12)
     assert finding.prediction in finding.probabilities
+
+
+@pytest.mark.parametrize("head", ["subtype-ratio", "detection-ratio", "segmentation", "mean"])
+def test_deciding_classes__are_those_of_the_probabilities_in_order(head: str) -> None:
+    task = slide_task(head=head, positive="PRCC")
+    assert deciding_classes(task) == tuple(apply_heads(tiles(), task)[0].probabilities)

@@ -24,7 +24,7 @@ def candidates(seed: int, *, prompts: int = 6, sets: int = 9, classes: int = 3, 
     bank = rng.normal(size=(prompts, 5))
     bank /= np.linalg.norm(bank, axis=1, keepdims=True)
     rows = rng.integers(0, prompts, size=(sets, classes))
-    return PromptCandidates(bank.astype(np.float32), rows, keep), rng.normal(size=(30, 5))
+    return PromptCandidates(bank, rows, keep), rng.normal(size=(30, 5))
 
 
 # Cosines 0.9, 0.3, 0.2: m1 = 0.9, m2 = 0.3, so 0.6 - |1.2 - 1| = 0.4.

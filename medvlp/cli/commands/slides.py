@@ -140,6 +140,9 @@ def zero_shot(
     task: list[Path],
     out: Path,
     features: Path | None = None,
+    calibration: list[Path] | None = None,
+    graph: Path | None = None,
+    confidence: float | None = None,
     min_tissue: float = 0.5,
     computing: Computing = Computing(),
     allow_scale: bool = False,
@@ -155,6 +158,10 @@ def zero_shot(
         task: A TASK.yaml with classes, prompts, scale and rule. May be given several times.
         out: Run folder; run the same command again to go on after a stop.
         features: Output folder of an earlier 'medvlp embed' whose features are reused.
+        calibration: A file of 'medvlp calibrate' for a model and task given here: calibrated
+            confidences and prediction sets. May be given several times.
+        graph: A knowledge graph: each case is reported at the deepest node that is certain enough.
+        confidence: Least probability of that node; 0.9 where a graph is given.
         min_tissue: Least share of a tile that is tissue.
         computing: Device, precision and limits.
         allow_scale: Accept a task whose scale is not the one the model was trained at.
@@ -169,6 +176,7 @@ def zero_shot(
     from medvlp.pipelines.diagnose import diagnose_slides
     from medvlp.pipelines.judge import RANDOM_WEIGHTS, DiagnoseSettings
 
+    _check_confidence(confidence)
     tasks = [load_task(path) for path in task]
     discovery = _discover(source, out, slide_mpp)
     device, precision = _device(computing)
@@ -176,10 +184,15 @@ def zero_shot(
     for bundle in bundles:
         if bundle.image_encoder.is_random:
             sys.stderr.write(f"{bundle.name}: {RANDOM_WEIGHTS}\n")
+    if (graph is not None or confidence is not None) and not calibration:
+        sys.stderr.write("no --calibration: the probabilities of nodes are not calibrated\n")
     settings = DiagnoseSettings(
         embed=_embed_settings(Tiles(min_tissue=min_tissue), computing),
         allow_scale=allow_scale,
         features=features,
+        calibrations=tuple(calibration or ()),
+        graph=graph,
+        confidence=confidence,
     )
     with Progress(len(discovery.cases), "slides", label="Diagnosing") as progress:
         report = diagnose_slides(
@@ -196,8 +209,16 @@ def print_predictions(rows: Sequence[PredictionRow]) -> None:
     from rich.table import Column, Table
 
     has_several = len({(row.model, row.task) for row in rows}) > 1
+    has_nodes = any(row.node_path is not None for row in rows)
+    has_sets = any(row.prediction_set is not None for row in rows)
     table = Table(Column("case", overflow="fold"))
-    for name in (*(("model", "task") if has_several else ()), "outcome", "score", "tiles"):
+    for name in (
+        *(("model", "task") if has_several else ()),
+        *("outcome", "score"),
+        *(("reported as",) if has_nodes else ()),
+        *(("cannot be excluded",) if has_sets else ()),
+        "tiles",
+    ):
         table.add_column(name)
     for row in rows:
         score = "" if row.confidence is None else f"{row.confidence:.3f}"
@@ -206,9 +227,27 @@ def print_predictions(rows: Sequence[PredictionRow]) -> None:
             *((row.model, row.task) if has_several else ()),
             row.prediction or row.status,
             score,
+            *((_reported(row),) if has_nodes else ()),
+            *((", ".join(row.prediction_set or ()),) if has_sets else ()),
             f"{row.n_used}/{row.n_units}",
         )
     Console(file=sys.stdout, markup=False, highlight=False).print(table)
+
+
+def _reported(row: PredictionRow) -> str:
+    """Say in one line what a case is reported as."""
+    if row.node_path is None or row.node_confidence is None:
+        return ""
+    return f"{row.node_path[-1]} {row.node_confidence:.3f}" if row.node_path else "undecided"
+
+
+def _check_confidence(confidence: float | None) -> None:
+    from medvlp.errors import UsageError
+
+    if confidence is not None and not 0 < confidence <= 1:
+        raise UsageError(
+            "MV1002", f"--confidence is {confidence:g}", expected="above 0 and at most 1"
+        )
 
 
 def _discover(source: Path, out: Path, slide_mpp: float | None) -> Discovery:

@@ -52,3 +52,41 @@ def test_print_predictions__shows_outcome_and_tiles(capsys: pytest.CaptureFixtur
     assert "8/9" in text
     assert "no-tissue" in text
     assert "[red]a" in text
+
+
+def test_print_predictions__shows_nodes_and_sets_where_there_are_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    common = {"model": "m", "task": "t", "modality": "slide", "status": "diagnosed"}
+    slides.print_predictions(
+        [
+            PredictionRow(
+                case_id="a",
+                prediction="A",
+                confidence=0.5,
+                node_path=("top", "low"),
+                node_confidence=0.95,
+                prediction_set=("A", "B"),
+                **common,
+            ),
+            PredictionRow(
+                case_id="b",
+                prediction="B",
+                confidence=0.5,
+                node_path=(),
+                node_confidence=1.0,
+                prediction_set=("B",),
+                **common,
+            ),
+        ]
+    )
+    text = capsys.readouterr().out
+    for words in ("reported as", "low 0.950", "undecided", "cannot be excluded", "A, B"):
+        assert words in text
+
+
+@pytest.mark.parametrize("confidence", [0.0, -1.0, 1.5, float("nan")])
+def test_check_confidence__refuses_what_is_no_probability(confidence: float) -> None:
+    with pytest.raises(UsageError, match="MV1002: --confidence is"):
+        slides._check_confidence(confidence)
+    slides._check_confidence(1.0)

@@ -1,0 +1,1 @@
+"""The experiment on real tiles: does knowledge help where names end?"""

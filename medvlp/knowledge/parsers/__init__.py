@@ -1,0 +1,1 @@
+"""Readers of ontologies: one module per format, each giving a :class:`ParsedSource`."""

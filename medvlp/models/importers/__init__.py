@@ -1,0 +1,1 @@
+"""Convert released checkpoints of other programs into model bundles."""

@@ -1,0 +1,50 @@
+"""Towers that rest in the first epochs while what is new beside them finds its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from medvlp.config.strict import StrictModel
+
+if TYPE_CHECKING:
+    from medvlp.models.dual_encoder import DualEncoder
+
+__all__ = ["FreezeSettings", "freeze_towers"]
+
+Epochs = Annotated[int, Field(ge=0)]
+
+
+class FreezeSettings(StrictModel):
+    """How long towers rest; projections and the logit scale are trained from the first step.
+
+    Attributes:
+        image_tower_epochs: Epochs in which the image tower rests, from the first.
+        text_tower_epochs: Epochs in which the text tower rests, from the first.
+    """
+
+    image_tower_epochs: Epochs = 0
+    text_tower_epochs: Epochs = 0
+
+
+def freeze_towers(model: DualEncoder, settings: FreezeSettings, epoch: int) -> None:
+    """Put towers to rest, or wake them up, as an epoch begins.
+
+    A resting tower has no gradient, keeps its running statistics and drops no values. Its weights
+    stay with the optimiser all the time, which passes over weights without a gradient.
+
+    Args:
+        model: The dual encoder.
+        settings: How long towers rest.
+        epoch: The epoch that begins, from 0.
+    """
+    towers = (
+        (model.image_tower, settings.image_tower_epochs),
+        (model.text_tower, settings.text_tower_epochs),
+    )
+    for tower, epochs in towers:
+        if epochs:
+            is_resting = epoch < epochs
+            tower.requires_grad_(not is_resting)
+            tower.train(not is_resting)

@@ -1,0 +1,258 @@
+"""Training of a text tower on what a knowledge graph says about diseases, with Lightning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from medvlp.data.attributes import AttributeBatch
+from medvlp.errors import ConfigError, MedvlpError, UsageError, nearest_name
+from medvlp.losses.metric import AdaspVariant, adasp_loss
+from medvlp.losses.relations import PairRelation
+from medvlp.losses.temperature import Temperature
+from medvlp.metrics.retrieval import score_retrieval
+from medvlp.models.architecture import TextTowerSettings
+from medvlp.models.text_sources import open_text_tower
+from medvlp.models.text_tower import (
+    KnowledgeText,
+    TextTowerMeta,
+    take_knowledge_text,
+)
+from medvlp.training.knowledge_data import AttributesDataModule
+from medvlp.training.optimization import (
+    OptimizerSettings,
+    ScheduleSettings,
+    build_optimizer,
+)
+from medvlp.training.stepping import scheduled, validate_after_epoch
+
+if TYPE_CHECKING:
+    from medvlp.losses.report import LossReport
+
+__all__ = ["AdaspObjective", "KnowledgeModule"]
+
+_SCHEDULE = ScheduleSettings()
+_STEPS_BETWEEN_CHECKS = 20
+_RANKS = (1, 5, 10)
+
+
+class AdaspObjective:
+    """AdaSP over texts: those of one disease belong together.
+
+    Args:
+        variant: Which positive: ``adasp``, ``sp-lh`` (least hard) or ``sp-h`` (hardest).
+
+    Raises:
+        ConfigError: MV1002 for another word.
+    """
+
+    def __init__(self, variant: str = "adasp") -> None:
+        valid = get_args(AdaspVariant)
+        if variant not in valid:
+            raise ConfigError(
+                "MV1002",
+                f"model.variant={variant!r} is not valid{nearest_name(variant, valid)}",
+                expected=f"one of {valid}",
+            )
+        self._variant = cast("AdaspVariant", variant)
+
+    def __call__(
+        self, features: torch.Tensor, scale: torch.Tensor, group_id: torch.Tensor
+    ) -> LossReport:
+        """Return the loss of a batch.
+
+        Args:
+            features: Embeddings of the texts, shape ``(B, D)``, float.
+            scale: One over the temperature, scalar.
+            group_id: Disease of each text, shape ``(B,)``, int64.
+        """
+        relation = PairRelation(group=group_id)
+        return adasp_loss(features, scale, relation, variant=self._variant)
+
+
+class KnowledgeModule(pl.LightningModule):
+    """Trains a text tower so that all texts about a disease lie together.
+
+    Args:
+        text: The text tower.
+        embed_dim: Length of an embedding.
+        optimizer: How weights are changed.
+        schedule: How the learning rate runs.
+        temperature: One over the factor of the cosines.
+        learn_temperature: Whether the factor is learned, from 1 to 100.
+        variant: Which positive of AdaSP.
+        text_from: Folder of a text tower to begin with: one that knowledge training wrote, or a
+            BERT of transformers.
+        seed: Fixes the random first weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        text: TextTowerSettings,
+        embed_dim: int,
+        optimizer: OptimizerSettings,
+        schedule: ScheduleSettings = _SCHEDULE,
+        temperature: float = 0.04,
+        learn_temperature: bool = False,
+        variant: str = "adasp",
+        text_from: Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0.01 <= temperature <= 1:
+            raise ConfigError(
+                "MV1002", f"model.temperature={temperature} is not valid", expected="0.01 to 1"
+            )
+        self.text: KnowledgeText | None = None
+        self.temperature = Temperature(1 / temperature).requires_grad_(learn_temperature)
+        self._settings = text
+        self._embed_dim = embed_dim
+        self._optimizer_settings = optimizer
+        self._schedule = schedule
+        self._objective = AdaspObjective(variant)
+        self._text_from = text_from
+        self._seed = seed
+        self.text_origin: TextTowerMeta | None = None
+        self._seen: list[tuple[torch.Tensor, AttributeBatch]] = []
+
+    def configure_model(self) -> None:
+        """Build the text tower for the data's tokenizer.
+
+        Raises:
+            UsageError: If texts may be longer than the tower takes (MV1002).
+            ModelError: If the tower to begin with cannot be used (MV14xx, MV2043).
+        """
+        if self.text is not None:
+            return
+        data = self.knowledge
+        if data.max_tokens > self._settings.max_tokens:
+            raise UsageError(
+                "MV1002",
+                f"data.max_tokens={data.max_tokens} is more than the text tower takes",
+                expected=f"at most model.text.max_tokens={self._settings.max_tokens}",
+            )
+        vocab_size = data.tokenizer.vocab_size
+        self.text = KnowledgeText(self._settings, vocab_size, self._embed_dim, seed=self._seed)
+        if self._text_from is not None:
+            source = open_text_tower(self._text_from)
+            take_knowledge_text(self.text, source, data.tokenizer, str(self._text_from))
+            self.text_origin = source.meta
+
+    @property
+    def knowledge(self) -> AttributesDataModule:
+        """The texts that the trainer reads."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, AttributesDataModule):
+            found = type(data).__name__
+            msg = f"KnowledgeModule is trained on an AttributesDataModule, got {found}"
+            raise TypeError(msg)
+        return data
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes: the loss compares the texts of one process only.
+
+        Raises:
+            UsageError: MV1706.
+        """
+        if self.trainer.world_size > 1:
+            raise UsageError(
+                "MV1706",
+                f"knowledge training cannot run on {self.trainer.world_size} processes: each "
+                "would compare its own texts only",
+                expected="trainer.devices=1 and trainer.num_nodes=1",
+            )
+
+    def on_train_epoch_start(self) -> None:
+        """Let validation follow epochs of any number of batches."""
+        validate_after_epoch(self.trainer)
+
+    def training_step(self, batch: AttributeBatch, batch_idx: int) -> torch.Tensor:
+        """Return the loss of a batch and log its parts.
+
+        Args:
+            batch: The texts.
+            batch_idx: Number of the batch in the epoch.
+
+        Raises:
+            MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
+        """
+        scale = self.temperature()
+        report = self._objective(self._embed(batch), scale, batch.group_id)
+        if batch_idx % _STEPS_BETWEEN_CHECKS == 0 and not bool(torch.isfinite(report.total)):
+            raise MedvlpError(
+                "MV1703",
+                f"the loss is {float(report.total.detach())} at step {self.global_step}",
+                expected="a finite number",
+                hint="lower model.optimizer.learning_rate, or lengthen the warm-up",
+            )
+        self.log("train/loss", report.total.detach(), batch_size=len(batch))
+        self.log("train/scale", scale.detach(), batch_size=len(batch))
+        for name, value in report.terms.items():
+            self.log(f"train/{name}", value.float(), batch_size=len(batch))
+        return report.total
+
+    def validation_step(self, batch: AttributeBatch, batch_idx: int) -> None:
+        """Keep the embeddings of a batch for the end of the epoch.
+
+        Args:
+            batch: Names and texts held out.
+            batch_idx: Number of the batch.
+        """
+        self._seen.append((self._embed(batch).cpu(), batch.to("cpu")))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how well names find the texts that were held out: mAP and CMC."""
+        seen, self._seen = self._seen, []
+        if not seen:
+            return
+        features = torch.cat([features for features, _ in seen]).float().numpy()
+        label = torch.cat([batch.group_id for _, batch in seen]).numpy()
+        is_name = torch.cat([batch.is_name for _, batch in seen]).numpy()
+        if np.all(is_name) or not np.any(is_name):
+            return  # as in the trainer's trial of a few batches
+        scores = score_retrieval(
+            features[is_name],
+            label[is_name],
+            features[~is_name],
+            label[~is_name],
+            ranks=_RANKS,
+        )
+        self.log("validation/mean_ap", scores.mean_ap)
+        for rank, share in scores.cmc.items():
+            self.log(f"validation/cmc_{rank}", share)
+
+    def on_train_batch_end(self, outputs: object, batch: AttributeBatch, batch_idx: int) -> None:
+        """Keep the scale within its bounds, now that the step has been made.
+
+        Args:
+            outputs: What the step returned.
+            batch: The texts.
+            batch_idx: Number of the batch in the epoch.
+        """
+        self.temperature.clamp_()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its schedule over all steps of the run."""
+        optimizer = build_optimizer(
+            self.built_text(),
+            self._optimizer_settings,
+            further=[(f"temperature.{n}", p) for n, p in self.temperature.named_parameters()],
+        )
+        return scheduled(optimizer, self.trainer, self._schedule)
+
+    def built_text(self) -> KnowledgeText:
+        """Return the text tower, which a trainer has built."""
+        if self.text is None:
+            msg = "the text tower is built when a trainer takes the module"
+            raise RuntimeError(msg)
+        return self.text
+
+    def _embed(self, batch: AttributeBatch) -> torch.Tensor:
+        features: torch.Tensor = self.built_text()(batch.text.ids, batch.text.mask)
+        return features

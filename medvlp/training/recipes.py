@@ -1,0 +1,45 @@
+"""Recipes of the training command line: which module learns from which data, and what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from medvlp.data.modules import PairsDataModule
+from medvlp.registry import Registry
+from medvlp.training.knowledge import KnowledgeModule
+from medvlp.training.knowledge_data import GraphAttributesDataModule
+from medvlp.training.knowledge_run import SaveTextTower
+from medvlp.training.module import ContrastiveModule
+from medvlp.training.run import RunSettings, SaveBundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import Callback
+
+__all__ = ["DEFAULT_RECIPE", "RECIPES", "Recipe"]
+
+DEFAULT_RECIPE = "pairs"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One kind of training.
+
+    Attributes:
+        module: What learns; its arguments stand under ``model``.
+        data: What it learns from; its arguments stand under ``data``.
+        keep: Makes the callback that writes the result at the end, of the run's settings and the
+            resolved configuration.
+    """
+
+    module: type[pl.LightningModule]
+    data: type[pl.LightningDataModule]
+    keep: Callable[[RunSettings, Mapping[str, Any]], Callback]
+
+
+RECIPES: Registry[Recipe] = Registry("recipe")
+RECIPES.register(DEFAULT_RECIPE)(Recipe(ContrastiveModule, PairsDataModule, SaveBundle))
+RECIPES.register("knowledge")(Recipe(KnowledgeModule, GraphAttributesDataModule, SaveTextTower))

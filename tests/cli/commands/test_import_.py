@@ -1,0 +1,47 @@
+"""``medvlp import`` makes a bundle, says what must be known, and refuses with a code."""
+
+import json
+
+import safetensors.torch
+
+from medvlp.cli.main import main
+from medvlp.models.bundle import load_bundle
+from tests.models.importers.releases import write_keep
+
+
+def write(folder) -> None:
+    model = write_keep(folder)
+    safetensors.torch.save_file(model.state_dict(), folder / "model.safetensors")
+
+
+def test_import__makes_a_bundle_and_tells_what_must_be_known(tmp_path, capsys):
+    write(tmp_path / "keep")
+    out = tmp_path / "bundle"
+    words = ["import", "keep", str(tmp_path / "keep"), "--out", str(out), "--mpp", "0.5"]
+    assert main([*words, "--name", "mine"]) == 0
+    printed = capsys.readouterr()
+    assert "model 'mine'" in printed.out
+    assert "licence: MIT as tagged" in printed.out
+    assert "note: " in printed.err
+    assert "UNI" in printed.err
+    assert load_bundle(out).image_encoder.mpp == 0.5
+    assert main([*words, "--name", "mine"]) == 2
+    assert "MV2112" in capsys.readouterr().err
+
+
+def test_import__prints_json(tmp_path, capsys):
+    write(tmp_path / "keep")
+    words = ["import", "keep", str(tmp_path / "keep"), "--out", str(tmp_path / "b"), "--json"]
+    assert main(words) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["name"], record["scale"]) == ("keep", None)
+    assert record["num_weights"] > 1000
+    assert any("No physical scale" in note for note in record["notes"])
+
+
+def test_import__refuses_with_a_code(tmp_path, capsys):
+    assert main(["import", "kepe", "x", "--out", str(tmp_path / "b")]) == 2
+    assert "MV1003" in capsys.readouterr().err
+    assert main(["import", "keep", str(tmp_path), "--out", str(tmp_path / "b")]) == 1
+    assert "MV2100" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
