@@ -13,8 +13,9 @@ beside tiles and captions:
     CLIP, shuffled            nothing; tiles in any order, so that near-duplicates seldom meet
     SupCon by region          which tiles show one region
     KEEP loss                 which tiles show one region
-    ..., merged captions      that; captions are drawn from those of the region that name the tissue
-                              which most of them name, as when groups of pairs are made
+    KEEP loss, two views      the same; batches hold two views of a region and twice the regions
+    ..., merged captions      the same; captions are drawn from those of the region that name the
+                              tissue which most of them name, as when groups of pairs are made
     KEEP loss, labelled       which tiles show one region, and the tissue that most of its captions
                               name; regions of one such tissue are no negatives of each other
 
@@ -38,6 +39,7 @@ import torch
 
 from benchmarks.keep_experiment.phantom_arms import (
     ARMS,
+    LABELLED,
     CaptionBatches,
     classify,
     label_of_region,
@@ -145,7 +147,11 @@ def run_arm(out: Path, arm: str, seed: int, condition: str, sizes: Sizes) -> dic
         condition: Which captions are wrong.
         sizes: How much.
     """
-    settings = {"arm": ARMS[arm].model_dump(mode="json"), "sizes": vars(sizes), "version": 1}
+    settings = {
+        "arm": ARMS[arm].model_dump(mode="json"),
+        "sizes": vars(sizes),
+        "version": 2 if arm in LABELLED else 1,
+    }
     chosen = CONDITIONS[condition]
     told_of = (chosen.wrong_share, chosen.errors, chosen.views)
     digest = json_sha256({**settings, "seed": seed, "condition": told_of})
@@ -173,7 +179,7 @@ def run_arm(out: Path, arm: str, seed: int, condition: str, sizes: Sizes) -> dic
         "settings_sha256": digest,
         "tiles": len(captions),
         "wrong_captions": int((told != tiles.tissue).sum()),
-        "wrong_labels_of_regions": float(np.mean(label_of_region(tiles, told) != tiles.tissue)),
+        "labels_of_regions": _label_shares(tiles, told),
         "balanced_accuracy": 100 * balanced_accuracy(test.tissue, guess),
         "hits": _hits(test, guess).tolist(),
         "losses": [round(loss, 4) for loss in losses],
@@ -232,6 +238,17 @@ def summarise(
         "met": found is not None and found["value"] >= TARGET and found["low"] > 0,
     }
     return figures
+
+
+def _label_shares(tiles: PhantomTiles, told: NDArray[np.int64]) -> dict[str, float]:
+    """Return how often most captions of a region are right, wrong, or undecided."""
+    label = label_of_region(tiles, told)
+    shares = {
+        "right": label == tiles.tissue,
+        "wrong": (label != tiles.tissue) & (label >= 0),
+        "tie": label < 0,
+    }
+    return {name: round(float(found.mean()), 4) for name, found in shares.items()}
 
 
 def _hits(tiles: PhantomTiles, guess: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from medvlp.models.dual_encoder import DualEncoder
     from medvlp.text.tokenizer import CaptionTokenizer
 
-__all__ = ["ARMS", "MERGED", "CaptionBatches", "classify", "label_of_region"]
+__all__ = ["ARMS", "LABELLED", "MERGED", "CaptionBatches", "classify", "label_of_region"]
 
 MERGED = ("clip-merged", "keep-merged")
 """Arms whose captions are drawn from those of the region that tell of what most of them tell."""
+LABELLED = (*MERGED, "keep-labelled")
+"""Arms that are told what most captions of a region tell of; a tie tells nothing."""
+VIEWS_IN_BATCH = {"keep-two": 2}
+"""Views of a region in a batch, where not all of them."""
 BATCH_SIZE = 64
 _AUGMENT = AugmentSettings(contrast=0.2, tint=0.1, brightness=0.05)
 
@@ -46,6 +50,7 @@ ARMS: dict[str, ArmSettings] = {
     "supcon": ArmSettings(title="SupCon by region", objective="supcon", options={"label": "group"}),
     "keep": ArmSettings(title="KEEP loss", objective="keep"),
     "clip-merged": ArmSettings(title="CLIP, merged captions", objective="clip"),
+    "keep-two": ArmSettings(title="KEEP loss, two views", objective="keep"),
     "keep-merged": ArmSettings(title="KEEP loss, merged captions", objective="keep"),
     "keep-labelled": ArmSettings(title="KEEP loss, labelled", objective="keep", eliminates=True),
 }
@@ -78,12 +83,12 @@ class CaptionBatches:
         self._label = label_of_region(tiles, told)
         self._eliminates = ARMS[arm].eliminates
         none = np.zeros(0, dtype=np.int64)
-        is_kept = told == self._label if arm in MERGED else None
+        is_kept = _is_kept(tiles, told) if arm in MERGED else None
         self._pools = None if is_kept is None else _pools(tiles.region, is_kept)
         self._relation = ConceptRelation.from_pairs(len(TISSUES), none, none)
         groups = None
         if arm != "clip-shuffled":
-            views = int(np.bincount(tiles.region).max())
+            views = VIEWS_IN_BATCH.get(arm, int(np.bincount(tiles.region).max()))
             groups = GroupBatches(groups_per_batch=BATCH_SIZE // views, samples_per_group=views)
         self._sampler = GlobalOrderSampler(
             len(captions),
@@ -171,7 +176,25 @@ def classify(
 
 
 def label_of_region(tiles: PhantomTiles, told: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for every tile the tissue that most captions of its region tell of."""
+    """Return for every tile the tissue that most captions of its region tell of, -1 for a tie.
+
+    Args:
+        tiles: The tiles.
+        told: Tissue that each caption tells of, shape ``(N,)``.
+    """
+    counts = _counts(tiles, told)
+    is_tie = (counts == counts.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    return np.asarray(np.where(is_tie, -1, counts.argmax(axis=1))[tiles.region])
+
+
+def _is_kept(tiles: PhantomTiles, told: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which captions tell of what no other tissue is told of more often in the region."""
+    counts = _counts(tiles, told)
+    return np.asarray(counts[tiles.region, told] == counts.max(axis=1)[tiles.region])
+
+
+def _counts(tiles: PhantomTiles, told: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the captions of every region by tissue, shape ``(regions, tissues)``."""
     counts = np.zeros((int(tiles.region.max()) + 1, len(TISSUES)), dtype=np.int64)
     np.add.at(counts, (tiles.region, told), 1)
-    return np.asarray(counts.argmax(axis=1)[tiles.region])
+    return counts

@@ -20,7 +20,7 @@ _WORD = re.compile(
     r"[^\s\-\u00ad\u2010-\u2015\u2212_,;:.()\[\]{}<>/\\|\"\u201c-\u201f\u00ab\u00bb!?&*=~]+"
 )
 # The minus behind a marker, as in ``HER2- breast cancer``: without it the name means the opposite.
-_MARKER = re.compile(r"[A-Z]{2,3}|[A-Z][A-Z0-9]{0,6}\d")
+_MARKER = re.compile(r"ER|PR|HR|MYC|ALK|EBV|HPV|HIV|[A-Z][A-Z0-9]{0,6}\d")
 _MINUS = re.compile(r"[-\u2010\u2011\u2013\u2212](?=$|[ /,;)])(?! (?:and|or) )")
 _APOSTROPHES = re.compile(r"['\u2018\u2019\u02bc\u00b4`]")
 _POSSESSIVE = re.compile(r"(?<=\w\w)['\u2018\u2019\u02bc\u00b4`]s?$")
@@ -115,7 +115,7 @@ def split_words(text: str) -> tuple[NormalWord, ...]:
 
     Args:
         text: Any text. Hyphens, slashes and punctuation part words, apostrophes do not; a minus
-            behind a short marker in capitals belongs to it.
+            behind a marker such as ``HER2`` or ``ER`` belongs to it.
 
     Returns:
         The words in order, without those that normalise to nothing.

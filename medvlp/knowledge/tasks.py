@@ -78,7 +78,7 @@ def task_from_terms(
     mpp: float = 0.5,
     tile_px: int = 256,
     overlap: float = 0.0,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     logit_scale: float | None = None,
     templates: Sequence[str] = TEMPLATES,
 ) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def task_from_terms(
         tile_px: Side of a tile in pixels.
         overlap: Share of a tile that the next one repeats.
         threshold: Probability above which a tile counts as positive, where a single term is
-            looked for.
+            looked for; 0.5 by default. Refused where several are told apart.
         logit_scale: Multiplier of the cosines; the model's own by default.
         templates: Sentences with ``{}`` where a name goes.
 
@@ -171,16 +171,18 @@ def _check_number(terms: Sequence[Term], *, normal: bool) -> None:
         )
 
 
-def _rule(labels: Sequence[str], *, normal: bool, threshold: float) -> dict[str, Any]:
+def _rule(labels: Sequence[str], *, normal: bool, threshold: float | None) -> dict[str, Any]:
+    given = {} if threshold is None else {"threshold": threshold}
     if not normal:
-        return {"head": ["top-j"], "top_j": list(_TOP_J)}
+        return {"head": ["top-j"], "top_j": list(_TOP_J), **given}
     if len(labels) > 1:
-        return {"head": ["subtype-ratio"], "normal": NORMAL_CLASS}
+        return {"head": ["subtype-ratio"], "normal": NORMAL_CLASS, **given}
     return {
         "head": ["detection-ratio"],
         "positive": labels[0],
         "normal": NORMAL_CLASS,
-        "threshold": threshold,
+        "threshold": 0.5,
+        **given,
     }
 
 

@@ -92,6 +92,7 @@ def test_normalize_term__keeps_the_sign_of_a_marker():
         "BCR-ABL1",
         "HER2-\npositive",
         "PNEUMONIA- x",
+        "GBM- recurrent",
         "BRCA1- and BRCA2-associated",
     ):
         assert "- " not in normalize_term(text) + " "

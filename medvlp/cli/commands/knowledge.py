@@ -169,7 +169,7 @@ def prompts(
     mpp: float = 0.5,
     tile_px: int = 256,
     overlap: float = 0.0,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     logit_scale: float | None = None,
 ) -> int:
     """Write a zero-shot task whose classes are terms, with their synonyms as prompts.
@@ -187,7 +187,8 @@ def prompts(
         mpp: Micrometres per tile pixel (0.5 is what is called 20x).
         tile_px: Side of a tile in pixels.
         overlap: Share of a tile's side that the next tile repeats.
-        threshold: Probability above which a tile is positive, where a single term is looked for.
+        threshold: Probability above which a tile is positive, where a single term is looked for;
+            0.5 by default.
         logit_scale: Multiplier of the cosines; the model's own by default (KEEP uses 10).
     """
     from medvlp.knowledge.tasks import expand_terms, task_from_terms, task_yaml

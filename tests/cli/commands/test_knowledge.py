@@ -128,6 +128,10 @@ def test_prompts__takes_a_list_of_terms_and_refuses_nothing(
     assert "name: mine" in text
     assert main([*command, "lung cancer but not lung cancer"]) == 2
     assert "MV2012" in capsys.readouterr().err
+    assert main([*command, "GBM", "lung cancer", "--threshold", "0.7"]) == 2
+    assert "threshold" in capsys.readouterr().err
+    assert main([*command, "GBM", "--threshold", "0.7"]) == 0
+    assert "threshold: 0.7" in capsys.readouterr().out
     assert main(command) == 2
 
 
