@@ -24,6 +24,7 @@ __all__ = [
     "PhantomError",
     "SlideError",
     "UsageError",
+    "VolumeError",
     "WorkerError",
     "nearest_name",
 ]
@@ -75,6 +76,10 @@ class KnowledgeError(UsageError):
 
 class SlideError(MedvlpError):
     """A slide cannot be read, or cannot be read as asked."""
+
+
+class VolumeError(MedvlpError):
+    """A scan or a mask cannot be read, or is not what it must be."""
 
 
 class FeatureError(MedvlpError):

@@ -38,6 +38,7 @@ ROOMS = {
 FORBIDDEN = {
     "knowledge/": ("torch",),
     "slides/": ("torch",),
+    "volumes/": ("torch",),
     "phantoms/": ("torch",),
     "jobs/": ("torch",),
     "config/": ("torch",),

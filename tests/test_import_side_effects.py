@@ -20,7 +20,7 @@ third_party = """
     skimage wandb torchvision pyarrow.parquet h5py jinja2 cyclopts jsonargparse shapely PIL.Image
     imagecodecs tifffile filelock rich.progress pydantic scipy.ndimage torch.utils.data
     huggingface_hub safetensors.torch tokenizers psutil skimage.morphology skimage.measure
-    sklearn.linear_model lightning.pytorch.cli
+    sklearn.linear_model lightning.pytorch.cli nibabel.nifti2 blosc2
 """.split()
 for name in third_party:
     __import__(name)

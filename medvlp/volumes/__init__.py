@@ -1,0 +1,12 @@
+"""CT scans: found, read, checked, masked, cropped, stored.
+
+``series`` finds the scans of a folder, zip or DICOMDIR (``grouping`` sorts the slices,
+``archives`` unpacks, ``files`` tells formats apart); ``reader`` opens one of any format:
+``dicom_reader`` (headers in ``dicom_header`` and ``dicom_slices``, order and spacing in
+``slice_stack``, pixels in ``dicom_pixels``, irregular series in ``regular_grid``),
+``nifti_reader``, ``nrrd_reader``, ``metaimage_reader``, ``store`` (our own chunked files). A
+``volume`` holds Hounsfield units ``(z, y, x)`` and a ``geometry`` in LPS millimetres;
+``hounsfield`` and ``laterality`` tell values and sides that cannot be right; ``limits`` cap what a
+hostile file may ask for. ``masks`` reads label maps, ``organ_finders`` make them, ``regions`` finds
+organs in them, and ``crops`` cuts a box of physical size with one interpolation.
+"""

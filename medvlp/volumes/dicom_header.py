@@ -1,0 +1,242 @@
+"""Read the header of a DICOM file that may be hostile: nothing unbounded is read or inflated."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from medvlp.errors import VolumeError
+from medvlp.volumes.files import read_start
+from medvlp.volumes.limits import VolumeLimits, format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pydicom.tag import BaseTag
+
+__all__ = ["DICOM_FAULTS", "ParsedHeader", "damaged_dicom", "inflated_data_set", "parse_header"]
+
+DICOM_FAULTS = (
+    BytesLengthException,
+    InvalidDicomError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What pydicom raises on damaged files."""
+
+_DEFLATED = str(DeflatedExplicitVRLittleEndian)
+_FIRST_BYTES = 1 << 16
+_GROWTH = 16
+_META_AT = 132
+_LONG_VALUE = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"})
+_PIXEL_TAG = 0x7FE00010
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_DEFAULT_LIMITS = VolumeLimits()
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedHeader:
+    """A data set without its pixels, and where these lie.
+
+    Attributes:
+        data_set: The elements that were asked for.
+        meta: The file's meta information; empty where there is none.
+        pixel_offset: First byte of the pixels, in the file, or in the inflated data set.
+        pixel_bytes: Number of bytes of native pixels; None where they are encapsulated; 0 where
+            there are none.
+        is_little_endian: Byte order of the pixels.
+        is_inflated: Whether the data set was deflated in the file.
+    """
+
+    data_set: Dataset
+    meta: Dataset
+    pixel_offset: int
+    pixel_bytes: int | None
+    is_little_endian: bool
+    is_inflated: bool
+
+
+def parse_header(
+    path: Path, wanted: Sequence[str] | None, limits: VolumeLimits = _DEFAULT_LIMITS
+) -> ParsedHeader:
+    """Parse a data set up to its pixels.
+
+    Args:
+        path: The file.
+        wanted: Keywords of the elements to keep; None keeps all.
+        limits: Caps of size.
+
+    Raises:
+        VolumeError: MV2200 (unreadable), MV2202 (does not inflate), MV2203 (too large), MV2207
+            (damaged header).
+    """
+    size_bytes, count = _size(path), _FIRST_BYTES
+    while True:
+        head = read_start(path, count)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom warns of values that are checked later
+                if _DEFLATED.encode() in head and _is_deflated(path, head):
+                    return _parse_deflated(path, head, wanted, limits)
+                parsed, is_complete = _parse_plain(head, wanted)
+        except DICOM_FAULTS as error:
+            if count >= size_bytes or isinstance(error, RecursionError):
+                raise damaged_dicom(path, error) from error
+        else:
+            # Parsing that ran to the end of the bytes at hand has not met the pixels yet.
+            if is_complete or count >= size_bytes:
+                return parsed
+        if count >= limits.header_bytes:
+            raise VolumeError(
+                "MV2203",
+                f"{path.name} has a header of more than {format_bytes(limits.header_bytes)}",
+            )
+        count = min(count * _GROWTH, limits.header_bytes)
+
+
+def inflated_data_set(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> bytes:
+    """Return the data set of a deflated DICOM file, inflated under the caps.
+
+    Raises:
+        VolumeError: MV2200, MV2202 (does not inflate), MV2203 (grows beyond the cap) or MV2207.
+    """
+    packed_bytes = _size(path)
+    try:
+        _, start = _read_meta(read_start(path, _FIRST_BYTES))
+    except DICOM_FAULTS as error:
+        raise damaged_dicom(path, error) from error
+    inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    parts: list[bytes] = []
+    produced = 0
+    with path.open("rb") as stream:
+        stream.seek(start)
+        while not inflater.eof and (packed := stream.read(1 << 18)):
+            while packed:
+                try:
+                    part = inflater.decompress(packed, 1 << 22)
+                except zlib.error as error:
+                    raise VolumeError(
+                        "MV2202", f"{path.name} does not inflate after {produced} bytes: {error}"
+                    ) from error
+                produced += len(part)
+                limits.check_inflated(path.name, produced, packed_bytes)
+                parts.append(part)
+                packed = inflater.unconsumed_tail
+    return b"".join(parts)
+
+
+def damaged_dicom(path: Path, error: BaseException) -> VolumeError:
+    """Build the error for a header that pydicom could not parse."""
+    why = f"{type(error).__name__}: {error}"
+    if isinstance(error, RecursionError):
+        why = "its sequences are nested too deeply"
+    elif isinstance(error, MemoryError):
+        why = "an element asks for more memory than there is"
+    return VolumeError(
+        "MV2207", f"{path.name} has a damaged DICOM header: {why}", hint="export the file again"
+    )
+
+
+def _parse_plain(head: bytes, wanted: Sequence[str] | None) -> tuple[ParsedHeader, bool]:
+    stream = io.BytesIO(head)
+    tags = None if wanted is None else list(wanted)
+    data_set = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=tags, force=True)
+    implicit, little = data_set.original_encoding
+    meta = getattr(data_set, "file_meta", None) or Dataset()
+    at = stream.tell()
+    offset, count = _pixel_element(head, at, implicit=bool(implicit), little=little is not False)
+    parsed = ParsedHeader(data_set, meta, offset, count, little is not False, is_inflated=False)
+    return parsed, at + 12 <= len(head)
+
+
+def _parse_deflated(
+    path: Path, head: bytes, wanted: Sequence[str] | None, limits: VolumeLimits
+) -> ParsedHeader:
+    inflated = inflated_data_set(path, limits)
+    stream = io.BytesIO(inflated)
+    tags: list[BaseTag | int] | None = None
+    if wanted is not None:
+        tags = [Tag(name) for name in wanted]
+    data_set = read_dataset(
+        stream,
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=_meets_pixels,
+        specific_tags=tags,
+    )
+    meta, _ = _read_meta(head)
+    offset, count = _pixel_element(inflated, stream.tell(), implicit=False, little=True)
+    return ParsedHeader(data_set, meta, offset, count, True, is_inflated=True)
+
+
+def _read_meta(head: bytes) -> tuple[Dataset, int]:
+    """Return the meta information after the preamble, and where the data set starts."""
+    stream = io.BytesIO(head)
+    stream.seek(_META_AT)
+    meta = read_dataset(stream, False, True, stop_when=_leaves_meta)
+    return meta, stream.tell()
+
+
+def _leaves_meta(tag: BaseTag, _representation: str | None, _length: int) -> bool:
+    return bool(tag.group != 2)
+
+
+def _meets_pixels(tag: BaseTag, _representation: str | None, _length: int) -> bool:
+    return int(tag) == _PIXEL_TAG
+
+
+def _is_deflated(path: Path, head: bytes) -> bool:
+    """Say whether the transfer syntax is the deflated one; the words may stand elsewhere too."""
+    if head[128:_META_AT] != b"DICM":
+        if head.startswith(b"\x02\0"):
+            raise VolumeError(
+                "MV2207", f"{path.name} has a damaged DICOM header: deflated without a preamble"
+            )
+        return False
+    meta, _ = _read_meta(head)
+    return str(meta.get("TransferSyntaxUID", "")) == _DEFLATED
+
+
+def _pixel_element(
+    source: bytes, offset: int, *, implicit: bool, little: bool
+) -> tuple[int, int | None]:
+    """Return where the pixel bytes start and their count; ``(0, 0)`` where there are none."""
+    element, order = source[offset : offset + 12], "<" if little else ">"
+    if len(element) < 12:
+        return 0, 0
+    group, number = struct.unpack(order + "HH", element[:4])
+    if group << 16 | number != _PIXEL_TAG:
+        return 0, 0
+    if not implicit and element[4:6] in _LONG_VALUE:
+        length, start = struct.unpack(order + "I", element[8:12])[0], offset + 12
+    else:
+        length, start = struct.unpack(order + "I", element[4:8])[0], offset + 8
+    return start, None if length == _UNDEFINED_LENGTH else int(length)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise VolumeError("MV2200", f"{path.name} cannot be read: {error.strerror}") from error
