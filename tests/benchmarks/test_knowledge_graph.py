@@ -34,7 +34,7 @@ def test_main__measures_builds_and_loads_and_names_an_absent_peer(data, tmp_path
 
 
 def test_is_met__fails_for_slow_or_refused_builds():
-    fine = {"kind": "build", "cpu_s": 1.0}
-    assert knowledge_graph.is_met([fine, {"kind": "peer", "cpu_s": 99.0}])
-    assert not knowledge_graph.is_met([fine, {"kind": "load", "cpu_s": 0.4}])
+    fine = {"kind": "build", "wall_s": 1.0}
+    assert knowledge_graph.is_met([fine, {"kind": "peer", "wall_s": 99.0}])
+    assert not knowledge_graph.is_met([fine, {"kind": "load", "wall_s": 0.4}])
     assert not knowledge_graph.is_met([fine, {"kind": "build", "refused": "no"}])
