@@ -52,15 +52,15 @@ def leaves_below(graph: KnowledgeGraph, id_: str) -> tuple[str, ...]:
     return tuple(sorted(below for below in graph.descendants(id_) if not graph.children(below)))
 
 
-def lowest_common_ancestors(graph: KnowledgeGraph, first: str, second: str) -> tuple[str, ...]:
-    """Return the terms above both that have no other such term below them.
+def lowest_common_ancestors(graph: KnowledgeGraph, first: str, *others: str) -> tuple[str, ...]:
+    """Return the terms above all of some terms that have no other such term below them.
 
     A term counts as above itself, so that of a term and its descendant the term is the answer.
 
     Args:
         graph: The graph.
         first: A term.
-        second: Another, or the same.
+        others: Further terms.
 
     Returns:
         Ids, sorted; several where the hierarchy joins more than once, none under separate roots.
@@ -68,8 +68,9 @@ def lowest_common_ancestors(graph: KnowledgeGraph, first: str, second: str) -> t
     Raises:
         KnowledgeError: MV2001 if there is no such term.
     """
-    own_first, own_second = graph[first].id, graph[second].id
-    common = (graph.ancestors(first) | {own_first}) & (graph.ancestors(second) | {own_second})
+    common = frozenset.intersection(
+        *(graph.ancestors(id_) | {graph[id_].id} for id_ in (first, *others))
+    )
     higher = frozenset[str]().union(*(graph.ancestors(id_) for id_ in common))
     return tuple(sorted(common - higher))
 

@@ -42,6 +42,8 @@ def test_lowest_common_ancestors__by_hand():
     assert lowest_common_ancestors(graph, "X:6", "X:8") == ("X:2",)
     assert lowest_common_ancestors(graph, "X:6", "X:4") == ("X:4",)
     assert lowest_common_ancestors(graph, "X:3", "X:3") == ("X:3",)
+    assert lowest_common_ancestors(graph, "X:6", "X:7", "X:8") == ("X:2",)
+    assert lowest_common_ancestors(graph, "X:6") == ("X:6",)
     two_roots = KnowledgeGraph([term("X:1", "a"), term("X:2", "b")])
     assert lowest_common_ancestors(two_roots, "X:1", "X:2") == ()
 

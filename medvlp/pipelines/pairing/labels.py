@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from medvlp.errors import DataError
 from medvlp.knowledge.concept_names import NORMAL, UNKNOWN
-from medvlp.knowledge.hierarchy import EXCLUDED_UPPER
+from medvlp.knowledge.hierarchy import EXCLUDED_UPPER, lowest_common_ancestors
 from medvlp.pipelines.pairing.caption_quality import normalize_caption
 
 if TYPE_CHECKING:
@@ -234,10 +234,10 @@ def _without_ancestors(
 
 def _common_ancestor(concepts: Sequence[str], graph: KnowledgeGraph | None) -> str:
     """Return the lowest concept above all that says something, else ``unknown``."""
-    shared = frozenset.intersection(*(_ancestors(c, graph) | {c} for c in concepts))
-    shared -= EXCLUDED_UPPER
-    covered = set().union(*(_ancestors(concept, graph) for concept in shared)) if shared else set()
-    return min(shared - covered, default=UNKNOWN)
+    if graph is None or any(concept not in graph for concept in concepts):
+        return UNKNOWN
+    lowest = lowest_common_ancestors(graph, *concepts)
+    return min((concept for concept in lowest if concept not in EXCLUDED_UPPER), default=UNKNOWN)
 
 
 def _ancestors(concept: str, graph: KnowledgeGraph | None) -> frozenset[str]:
