@@ -18,7 +18,7 @@ from medvlp.reporting.geojson import tissue_feature, write_geojson
 from medvlp.reporting.overlays import draw_heatmap
 from medvlp.reporting.pictures import save_png
 from medvlp.reporting.rasters import SlideOverview, TileLayout
-from medvlp.slides.hdf5_checks import open_checked, read_attributes
+from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.slides.survey import SlideSurvey, slide_content_sha256, survey_slide
 from medvlp.slides.tiling import TilingConfig
 from medvlp.slides.tissue import TissueConfig

@@ -4,6 +4,5 @@
 ``overview`` reads the whole slide small; ``tissue`` finds tissue on it (``ink`` takes out pen
 marks); ``geometry`` turns a physical tile size into pixels; ``tiling`` plans tiles and reads them;
 ``features`` stores one vector per tile in HDF5 (``feature_meta`` describes them, ``feature_match``
-compares, ``hdf5_checks`` refuses unsafe files). Positions are ``(x, y)`` in level-0 pixels, arrays
-are ``(row, col)``.
+compares). Positions are ``(x, y)`` in level-0 pixels, arrays are ``(row, col)``.
 """

@@ -22,7 +22,7 @@ from medvlp.slides.feature_meta import (
     meta_to_attributes,
     trident_attributes,
 )
-from medvlp.slides.hdf5_checks import open_checked, read_attributes, require_dataset
+from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from medvlp.errors import FeatureError
-from medvlp.slides import hdf5_checks
+from medvlp.io import hdf5_checks
 from medvlp.slides.features import read_feature_meta, read_features, write_features
-from medvlp.slides.hdf5_checks import open_checked, read_attributes, require_dataset
+from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
 
 
 @pytest.fixture
