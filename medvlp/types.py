@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Case", "ImagePreprocessing", "Interpolation", "Modality"]
+__all__ = [
+    "Case",
+    "ImagePreprocessing",
+    "Interpolation",
+    "Modality",
+    "TensorAxes",
+    "VolumePreprocessing",
+]
 
 Modality = Literal["slide", "ct", "radiograph"]
 Interpolation = Literal["bicubic", "bilinear"]
+TensorAxes = Literal["zyx", "zxy", "xyz"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +30,9 @@ class Case:
         path: Local path of the file (or of the main file of a multi-file format).
         modality: What kind of case it is.
         slide_mpp: Micrometres per level-0 pixel stated by the user, or None.
-        companions: Further files of the same case (the other levels of a DICOM slide).
+        companions: Further files of the same case (the other levels of a DICOM slide, the other
+            slices of a series).
+        mask: A label map of the organs of a scan, on the grid of the scan, or None.
     """
 
     case_id: str
@@ -31,6 +41,7 @@ class Case:
     modality: Modality
     slide_mpp: float | None = None
     companions: tuple[Path, ...] = ()
+    mask: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +61,42 @@ class ImagePreprocessing:
     interpolation: Interpolation
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumePreprocessing:
+    """How a volume encoder wants a scan: resampled, turned, cut into boxes, windowed.
+
+    Each input of the encoder ("unit") is one box of the scan, cut with one linear interpolation in
+    Hounsfield units; the window follows after it.
+
+    Attributes:
+        spacing_mm: Distance of voxels along ``(z, y, x)``, in mm.
+        shape_zyx: Voxels of a box along ``(z, y, x)``.
+        orientation: Sides towards which x, y and z of the box grow, such as ``LPS``; the axes stay
+            those of the scan that lie nearest.
+        axes: Order in which the axes of the box are handed to the encoder, behind the channel.
+        window_hu: Values that become the ends of ``output_range``; what lies beyond is clipped.
+        output_range: Values that the encoder sees at the ends of the window.
+        air_hu: Value of places outside the scan.
+        region: Name of the organ that boxes are centred on, one box for each side of a pair; None
+            where boxes cover the whole scan.
+        overlap: Share of a box that the next one repeats where boxes cover the whole scan; None
+            there for one box around the scan's middle.
+    """
+
+    spacing_mm: tuple[float, float, float]
+    shape_zyx: tuple[int, int, int]
+    orientation: str
+    axes: TensorAxes
+    window_hu: tuple[float, float]
+    output_range: tuple[float, float] = (0.0, 1.0)
+    air_hu: float = -1000.0
+    region: str | None = None
+    overlap: float | None = 0.0
+
+    @property
+    def box_mm(self) -> tuple[float, float, float]:
+        """Size of a box along ``(z, y, x)``, in mm."""
+        z, y, x = (n * s for n, s in zip(self.shape_zyx, self.spacing_mm, strict=True))
+        return z, y, x
