@@ -11,6 +11,7 @@ import numpy as np
 from medvlp import __version__
 from medvlp.errors import FeatureError
 from medvlp.io import json_sha256, publish_folder, write_json
+from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import WorkerLimits, run_in_worker
 from medvlp.pipelines.cases import items_of, write_case_tables
@@ -18,7 +19,6 @@ from medvlp.reporting.geojson import tissue_feature, write_geojson
 from medvlp.reporting.overlays import draw_heatmap
 from medvlp.reporting.pictures import save_png
 from medvlp.reporting.rasters import SlideOverview, TileLayout
-from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.slides.survey import SlideSurvey, slide_content_sha256, survey_slide
 from medvlp.slides.tiling import TilingConfig
 from medvlp.slides.tissue import TissueConfig

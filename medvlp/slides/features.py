@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from medvlp.errors import FeatureError
+from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
 from medvlp.slides.feature_match import check_features_match
 from medvlp.slides.feature_meta import (
     FeatureMeta,
@@ -22,7 +23,6 @@ from medvlp.slides.feature_meta import (
     meta_to_attributes,
     trident_attributes,
 )
-from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path

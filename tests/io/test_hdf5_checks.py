@@ -6,8 +6,8 @@ import pytest
 
 from medvlp.errors import FeatureError
 from medvlp.io import hdf5_checks
-from medvlp.slides.features import read_feature_meta, read_features, write_features
 from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
+from medvlp.slides.features import read_feature_meta, read_features, write_features
 
 
 @pytest.fixture
