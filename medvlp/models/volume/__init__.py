@@ -1,0 +1,1 @@
+"""Networks for scans: boxes of Hounsfield units in, embeddings and feature maps out."""

@@ -1,0 +1,53 @@
+"""Build a network for scans from its settings, with random weights that a seed fixes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from medvlp.models.timm_towers import with_local_seed
+from medvlp.models.volume.resnet3d import ResNet3d
+from medvlp.models.volume.settings import (
+    InflatedVitSettings,
+    MonaiResNetSettings,
+    ResNet3dSettings,
+    SegResNetSettings,
+    SwinUnetrSettings,
+    VolumeTowerSettings,
+)
+
+if TYPE_CHECKING:
+    from medvlp.models.volume.towers import VolumeTower
+
+__all__ = ["build_volume_tower"]
+
+Shape = tuple[int, int, int]
+
+
+def build_volume_tower(
+    settings: VolumeTowerSettings, shape: Shape, *, seed: int = 0
+) -> VolumeTower:
+    """Build a network for boxes of one size.
+
+    Args:
+        settings: The network.
+        shape: Voxels of a box along its axes, in the order in which the network takes them
+            (``network_shape`` of a :class:`medvlp.types.VolumePreprocessing`).
+        seed: Fixes the random weights; the program's random state is left as it was.
+
+    Raises:
+        ModelError: If the network cannot take boxes of this size (MV1430), or the architecture of a
+            vision transformer is unknown (MV1402) or cannot be inflated (MV1431).
+    """
+    return with_local_seed(lambda: _build(settings, shape), seed)
+
+
+def _build(settings: VolumeTowerSettings, shape: Shape) -> VolumeTower:
+    match settings:
+        case ResNet3dSettings():
+            return ResNet3d(settings)
+        case MonaiResNetSettings() | SwinUnetrSettings() | SegResNetSettings():
+            raise NotImplementedError
+        case InflatedVitSettings():
+            raise NotImplementedError
+        case _:
+            assert_never(settings)
