@@ -27,7 +27,11 @@ Plane = Literal["axial", "coronal", "sagittal"]
 
 _ORIENTATION = "LPS"
 _PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-_SIDES: dict[Plane, str] = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
+_SIDES: dict[Plane, tuple[str, str, str, str]] = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +144,11 @@ def _section(
         organ = None if organ is None else organ[::-1]
         top, bottom = len(shown) - bottom, len(shown) - top
     plane = _PLANES[across]
-    left, right, up, down = _SIDES[plane]
     return Section(
         plane=plane,
         hu=np.ascontiguousarray(shown),
         mm_per_px=(spacing_zyx_mm[rows], spacing_zyx_mm[cols]),
-        sides=(left, right, up, down),
+        sides=_SIDES[plane],
         box_px=(top, col.low + 0.5 - col.first, bottom, col.high + 0.5 - col.first),
         organ=None if organ is None else np.ascontiguousarray(organ),
     )
