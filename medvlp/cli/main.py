@@ -25,9 +25,9 @@ _EXIT_INTERRUPTED = 130
 # Name -> (where the function is, one line of help).
 _COMMANDS = {
     "demo": ("demo:demo", "Run the whole way on built-in synthetic slides."),
-    "tile": ("slides:tile", "Find tissue and plan the tiles of slides."),
-    "embed": ("slides:embed", "Encode the tiles of slides to feature files."),
-    "zero-shot": ("slides:zero_shot", "Diagnose a folder of slides from a task's prompts."),
+    "tile": ("tile:tile", "Find tissue and plan the tiles of slides."),
+    "embed": ("embed:embed", "Encode the tiles of slides to feature files."),
+    "zero-shot": ("zero_shot:zero_shot", "Diagnose a folder of slides from a task's prompts."),
     "calibrate": ("calibrate:calibrate", "Fit confidences or a tile threshold on labelled cases."),
     "knowledge": ("knowledge:app", "Build, show and search the knowledge graph; write prompts."),
     "train": ("train:train", "Train a model from a configuration (LightningCLI)."),

@@ -1,0 +1,31 @@
+"""Options that commands share: devices, limits, tiles."""
+
+import pytest
+import torch
+
+from medvlp.cli.commands import options
+from medvlp.errors import UsageError
+
+
+def test_choose_device__is_fp32_on_a_cpu_and_bf16_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert options.choose_device(options.Computing()) == ("cpu", "fp32")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert options.choose_device(options.Computing()) == ("cuda", "bf16")
+    assert options.choose_device(options.Computing(device="cpu", precision="bf16")) == (
+        "cpu",
+        "bf16",
+    )
+
+
+def test_embed_settings__take_over_limits_and_tiles() -> None:
+    found = options.embed_settings(
+        options.Tiles(mpp=1.0, tile_px=224), options.Computing(memory_gib=2.0, batch_size=8)
+    )
+    assert (found.tiling.mpp, found.tiling.tile_px, found.batch_size) == (1.0, 224, 8)
+    assert found.limits.memory_bytes == 2 * 2**30
+
+
+def test_tiling_config__refuses_an_impossible_share() -> None:
+    with pytest.raises(UsageError, match="min_tissue must be in"):
+        options.tiling_config(options.Tiles(min_tissue=2.0))
