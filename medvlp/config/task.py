@@ -14,6 +14,7 @@ from medvlp.config.calibrations import read_tile_threshold
 from medvlp.config.documents import PlainValue, read_yaml
 from medvlp.config.strict import parse_model
 from medvlp.config.task_records import (
+    PAIR_HEADS,
     PLACEHOLDER,
     ClassSpec,
     CtScale,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "PAIR_HEADS",
     "PLACEHOLDER",
     "ClassSpec",
     "CtScale",

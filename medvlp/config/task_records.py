@@ -12,6 +12,7 @@ from medvlp.config.strict import OneOrMany, StrictModel, matching, rule_error
 from medvlp.types import Modality
 
 __all__ = [
+    "PAIR_HEADS",
     "PLACEHOLDER",
     "ClassSpec",
     "CtScale",
@@ -36,6 +37,9 @@ Head = Literal[
     "present-absent",
     "multi-label",
 ]
+
+PAIR_HEADS = ("present-absent", "multi-label")
+"""Heads that judge every finding by itself: words for it against words for something else."""
 
 Positive = Annotated[float, Field(gt=0)]
 Words = Annotated[
@@ -221,6 +225,10 @@ class TaskFields(StrictModel):
     """Classes in order."""
     templates: OneOrMany[Words] = ()
     """Sentences with ``{}`` where a name goes."""
+    prompt_pooling: Literal["mean", "max"] = "mean"
+    """CT and radiographs: a class is the mean of its prompts, or as near as the nearest of them."""
+    unit_pooling: Literal["max", "mean"] = "max"
+    """Findings judged one by one: there if in any box of a scan, or in the mean of all boxes."""
     prompts: PromptSettings = PromptSettings()
     """How names and templates become a classifier."""
 
@@ -250,3 +258,16 @@ class TaskFields(StrictModel):
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in order."""
         return tuple(self.classes)
+
+    @property
+    def finding_names(self) -> tuple[str, ...]:
+        """Classes that are judged one by one, in order; none without a head that does so."""
+        if not set(self.heads) & set(PAIR_HEADS):
+            return ()
+        return tuple(name for name in self.classes if name != self.normal)
+
+    @property
+    def classifier_classes(self) -> tuple[str, ...]:
+        """Classes that are compared with each other, in order, else the findings."""
+        is_paired_only = set(self.heads) <= set(PAIR_HEADS)
+        return self.finding_names if is_paired_only else self.class_names

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medvlp.config.strict import rule_error
+from medvlp.config.task_records import PAIR_HEADS, ThresholdSource
 from medvlp.errors import nearest_name
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ HEADS_BY_MODALITY: dict[str, tuple[str, ...]] = {
     "radiograph": ("present-absent", "multi-label", "mean"),
 }
 _RATIO_HEADS = ("detection-ratio", "segmentation")
-_ONE_CLASS_HEADS = ("present-absent", "multi-label")
 
 
 def check_task(task: TaskFields) -> None:
@@ -115,7 +115,7 @@ def _check_heads(task: TaskFields) -> None:
                 at="head",
             )
     few = len(task.classes) < 2
-    if few and not set(task.heads) <= set(_ONE_CLASS_HEADS):
+    if few and not set(task.heads) <= set(PAIR_HEADS):
         raise rule_error(
             "MV1503",
             f"the only class is {next(iter(task.classes))!r}",
@@ -128,15 +128,48 @@ def _check_heads(task: TaskFields) -> None:
         raise rule_error(
             "MV1503", "head 'top-j' needs top_j", hint="for example top_j: [10, 50]", at="top_j"
         )
-    if "present-absent" in task.heads:
-        for name, spec in task.classes.items():
-            if not spec.absent_names:
-                raise rule_error(
-                    "MV1503",
-                    "head 'present-absent' needs absent_names",
-                    hint="for example absent_names: [no fracture]",
-                    at=f"classes.{name}",
-                )
+    if set(task.heads) & set(PAIR_HEADS):
+        _check_findings(task)
+
+
+def _check_findings(task: TaskFields) -> None:
+    """Every finding that is judged by itself has words against it, of its own or of all."""
+    if set(PAIR_HEADS) <= set(task.heads):
+        raise rule_error(
+            "MV1506",
+            "'present-absent' and 'multi-label' answer the same question in two ways",
+            expected="one of them",
+            at="head",
+        )
+    if "multi-label" in task.heads and task.normal is None:
+        raise rule_error(
+            "MV1503",
+            "head 'multi-label' needs the class that every finding is compared with",
+            expected=f"one of {list(task.classes)}",
+            hint="with words for the absence of each finding use head 'present-absent'",
+            at="normal",
+        )
+    if not task.finding_names:
+        raise rule_error(
+            "MV1503", "there is no class beside the normal one to look for", at="classes"
+        )
+    if "present-absent" not in task.heads:
+        return
+    if task.normal is not None and task.heads == ("present-absent",):
+        raise rule_error(
+            "MV1506",
+            "head 'present-absent' compares each finding with its own absence",
+            hint="remove the key, or use head 'multi-label'",
+            at="normal",
+        )
+    for name in task.finding_names:
+        if not task.classes[name].absent_names:
+            raise rule_error(
+                "MV1503",
+                "head 'present-absent' needs absent_names",
+                hint="for example absent_names: [no fracture]",
+                at=f"classes.{name}",
+            )
 
 
 def _check_subtypes(task: TaskFields) -> None:
@@ -203,9 +236,10 @@ def _check_top_j(task: TaskFields) -> None:
 def _check_effect(task: TaskFields) -> None:
     """Refuse settings that no part of the task would look at; roles of classes stay allowed."""
     used_by = {
-        "threshold": (task.threshold != 0.5, (*_RATIO_HEADS, *_ONE_CLASS_HEADS)),
+        "threshold": (task.threshold != 0.5, (*_RATIO_HEADS, *PAIR_HEADS)),
         "min_ratio": (task.min_ratio != 0.05, _RATIO_HEADS),
         "undecided": (task.undecided != "second-choice", ("subtype-ratio",)),
+        "unit_pooling": (task.unit_pooling != "max", PAIR_HEADS),
     }
     for key, (is_set, heads) in used_by.items():
         if is_set and not set(heads) & set(task.heads):
@@ -223,12 +257,37 @@ def _check_effect(task: TaskFields) -> None:
         raise rule_error(
             "MV1506", "prompts are screened on the tiles of slides only", at="prompts.ensemble"
         )
-    if any(spec.absent_names for spec in task.classes.values()) and not set(task.heads) & set(
-        _ONE_CLASS_HEADS
-    ):
-        raise rule_error(
-            "MV1506", "absent_names are used by head 'present-absent' only", at="classes"
-        )
+    for name, spec in task.classes.items():
+        if spec.absent_names and (
+            "present-absent" not in task.heads or name not in task.finding_names
+        ):
+            raise rule_error(
+                "MV1506",
+                "absent_names are used by head 'present-absent' only, for what is not normal",
+                at=f"classes.{name}",
+            )
+    _check_pooling(task)
+
+
+def _check_pooling(task: TaskFields) -> None:
+    """Refuse ways of pooling where there is nothing to pool."""
+    if task.unit_pooling != "max" and task.modality == "radiograph":
+        raise rule_error("MV1506", "a radiograph has one embedding only", at="unit_pooling")
+    if isinstance(task.threshold, ThresholdSource) and task.modality != "slide":
+        raise rule_error("MV1506", "a threshold is fitted on the tiles of slides", at="threshold")
+    if task.prompt_pooling == "mean":
+        return
+    ensemble = task.prompts.ensemble
+    reasons = {
+        "the tiles of slides are compared with the mean of the prompts": task.modality == "slide",
+        "there is only one prompt per class": ensemble == "first-prompt",
+        "drawn prompts are added up": getattr(ensemble, "random", None) is not None,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise rule_error(
+                "MV1506", reason, hint="remove the key, its default is mean", at="prompt_pooling"
+            )
 
 
 def _uses_prompt_file(task: TaskFields) -> bool:

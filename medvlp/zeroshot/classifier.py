@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medvlp.config.task import PromptSource
+from medvlp.config.task import PAIR_HEADS
 from medvlp.errors import ConfigError, ModelError
-from medvlp.text.prompts import PromptSet, load_prompt_sets
-from medvlp.zeroshot.screening import PromptCandidates, draw_prompt_sets, sum_prompt_sets
+from medvlp.zeroshot.prompt_choice import (
+    ABSENT,
+    PRESENT,
+    choose_class_prompts,
+    choose_pair_prompts,
+)
+from medvlp.zeroshot.prompt_columns import FindingPairs, PromptColumns
+from medvlp.zeroshot.screening import PromptCandidates, sum_prompt_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
     from medvlp.config.task import Task
+    from medvlp.text.prompts import PromptSet
+
+    _Vector = NDArray[np.float64]
 
 __all__ = ["EmbedText", "TextClassifier", "build_classifier", "class_columns"]
 
@@ -33,12 +41,6 @@ EmbedText = Callable[[list[str]], "ArrayLike"]
 """Texts to embeddings of shape ``(number of texts, D)``, of any length, on the CPU."""
 
 _NORM_FLOOR = 1e-12
-_MAX_CANDIDATES = 10_000
-_RULES = {
-    "all": "mean over all names and templates",
-    "first-name": "mean over all templates of the first name",
-    "first-prompt": "the first name in the first template",
-}
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,16 @@ class TextClassifier:
 
     Attributes:
         weights: Class columns of unit length, shape ``(D, C)``, float64.
-        class_names: Names of the columns, in the order of the task.
+        class_names: Names of the columns, in the order of the task; the findings alone where no
+            head compares classes with each other.
         logit_scale: Multiplier of the cosines before the softmax (1/temperature), > 0.
-        prompts: Class name to the prompts that went into its column, or may.
+        prompts: Class name to the prompts that went into its column, or may; under ``<finding>:
+            absent`` those against a finding.
         candidates: Prompt sets that are screened for every slide; then ``weights`` holds the sum of
             all of them, and a slide is judged with its own columns.
         rule: How the prompts became columns, in words.
+        nearest: All prompts of each class, where a class is as near as the nearest of them.
+        pairs: Columns for and against each finding, where findings are judged one by one.
     """
 
     weights: NDArray[np.float64]
@@ -61,16 +67,21 @@ class TextClassifier:
     prompts: Mapping[str, tuple[str, ...]]
     candidates: PromptCandidates | None = None
     rule: str = ""
+    nearest: PromptColumns | None = None
+    pairs: FindingPairs | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything that decides a verdict: columns, names, scale, candidates."""
+        """Hash of everything that decides a verdict: columns, names, scale, candidates, pairs."""
         digest = hashlib.sha256(repr((self.class_names, float(self.logit_scale))).encode())
         digest.update(np.ascontiguousarray(self.weights).tobytes())
         if self.candidates is not None:
             digest.update(repr(self.candidates.keep).encode())
             digest.update(np.ascontiguousarray(self.candidates.bank).tobytes())
             digest.update(np.ascontiguousarray(self.candidates.sets).tobytes())
+        for columns in (self.nearest, self.pairs):
+            if columns is not None:
+                digest.update(columns.fingerprint.encode())
         return digest.hexdigest()
 
 
@@ -113,22 +124,91 @@ def build_classifier(
         ModelError: MV1514 if the text tower returns unusable embeddings.
     """
     scale = _effective_scale(task, logit_scale)
-    prompt_sets, rule = _prompt_sets(task)
-    prompts = {
-        name: tuple(dict.fromkeys(text for found in prompt_sets for text in found.listed(name)))
-        for name in task.classes
-    }
-    vectors = _embed(embed_text, itertools.chain.from_iterable(prompts.values()))
-    bank, sets = _prompt_bank(prompt_sets, task.class_names, vectors)
+    words = _choose_words(task)
+    vectors = _embed(embed_text, words.texts())
+    stack = _nearest_columns if task.prompt_pooling == "max" else _mean_columns
+    candidates = None
     screen = getattr(task.prompts.ensemble, "screen", None)
-    candidates = None if screen is None else PromptCandidates(bank, sets, screen)
+    if screen is not None:
+        class_sets = words.classes[task.class_names[0]].sets
+        candidates = PromptCandidates(*_prompt_bank(class_sets, task.class_names, vectors), screen)
+    pairs = None
+    if words.findings:
+        present = stack(words.findings.values(), vectors)
+        pairs = FindingPairs(tuple(words.findings), present, stack(words.against.values(), vectors))
+    classes = words.classes.values()
     return TextClassifier(
-        weights=sum_prompt_sets(bank, sets),
-        class_names=task.class_names,
+        weights=_mean_columns(classes, vectors).vectors.T,
+        class_names=tuple(words.classes),
         logit_scale=scale,
-        prompts=prompts,
+        prompts=words.prompts(),
         candidates=candidates,
-        rule=rule,
+        rule=words.rule,
+        nearest=stack(classes, vectors) if task.prompt_pooling == "max" else None,
+        pairs=pairs,
+    )
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Prompt sets, and which of their classes is meant."""
+
+    sets: tuple[PromptSet, ...]
+    key: str
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the distinct prompts."""
+        return tuple(dict.fromkeys(text for one in self.sets for text in one.listed(self.key)))
+
+
+@dataclass(frozen=True)
+class _TaskWords:
+    """The words for each class, for each finding and against each finding."""
+
+    classes: dict[str, _Words]
+    findings: dict[str, _Words]
+    against: dict[str, _Words]
+    rule: str
+
+    def texts(self) -> list[str]:
+        """Return all prompts, some of them more than once."""
+        parts = (self.classes, self.findings, self.against)
+        return [text for part in parts for found in part.values() for text in found.texts()]
+
+    def prompts(self) -> dict[str, tuple[str, ...]]:
+        """Return the distinct prompts of each class, then those against the findings."""
+        prompts = {name: found.texts() for name, found in self.classes.items()}
+        for name, found in self.findings.items():
+            prompts[name] = tuple(dict.fromkeys((*prompts[name], *found.texts())))
+        for name, found in self.against.items():
+            prompts.setdefault(f"{name}: {ABSENT}", found.texts())
+        return prompts
+
+
+def _choose_words(task: Task) -> _TaskWords:
+    pair_sets, rule = choose_pair_prompts(task)
+    findings = {name: _Words(sets, PRESENT) for name, sets in pair_sets.items()}
+    against = {name: _Words(sets, ABSENT) for name, sets in pair_sets.items()}
+    classes = findings
+    if not set(task.heads) <= set(PAIR_HEADS):
+        class_sets, rule = choose_class_prompts(task)
+        classes = {name: _Words(class_sets, name) for name in task.class_names}
+    return _TaskWords(classes, findings, against, rule)
+
+
+def _mean_columns(words: Iterable[_Words], vectors: Mapping[str, _Vector]) -> PromptColumns:
+    """Return one unit vector per class, made of all its prompts."""
+    columns = []
+    for found in words:
+        bank, sets = _prompt_bank(found.sets, (found.key,), vectors)
+        columns.append(sum_prompt_sets(bank, sets).T)
+    return PromptColumns.stack(columns)
+
+
+def _nearest_columns(words: Iterable[_Words], vectors: Mapping[str, _Vector]) -> PromptColumns:
+    """Return the unit vectors of all distinct prompts of each class."""
+    return PromptColumns.stack(
+        [_unit(np.stack([vectors[text] for text in found.texts()])) for found in words]
     )
 
 
@@ -144,70 +224,10 @@ def _effective_scale(task: Task, model_scale: float | None) -> float:
     return float(scale)
 
 
-def _prompt_sets(task: Task) -> tuple[tuple[PromptSet, ...], str]:
-    """Return the prompt sets that make the classifier, or are screened for it, and the rule."""
-    ensemble = task.prompts.ensemble
-    if isinstance(ensemble, PromptSource):
-        return _sets_of_source(task, ensemble)
-    names = {name: spec.names for name, spec in task.classes.items()}
-    if ensemble != "all":
-        names = {name: texts[:1] for name, texts in names.items()}
-    templates = task.templates[:1] if ensemble == "first-prompt" else task.templates
-    return (PromptSet(names, templates),), _RULES[ensemble]
-
-
-def _sets_of_source(task: Task, source: PromptSource) -> tuple[tuple[PromptSet, ...], str]:
-    names = {name: spec.names for name, spec in task.classes.items()}
-    if source.file is not None:
-        sets = _sets_of_file(task, source.file)
-        origin = f"{len(sets)} prompt sets of {source.file.name}"
-    else:
-        sets = _all_combinations(task.name, PromptSet(names, task.templates))
-        origin = f"{len(sets)} combinations of names and templates"
-    if source.random is not None:
-        sets = tuple(sets[index] for index in draw_prompt_sets(len(sets), source.random))
-        return sets, f"sum of {source.random} draws with replacement from {origin}"
-    if source.screen is None:
-        return sets, f"sum of {origin}"
-    kept = min(source.screen, len(sets))
-    return sets, (
-        f"the {kept} of {origin} that part the classes best on the tiles of the slide that is "
-        "judged, without labels; this choice is transductive: it looks at the slide itself"
-    )
-
-
-def _sets_of_file(task: Task, path: Path) -> tuple[PromptSet, ...]:
-    sets = load_prompt_sets(path)
-    if set(sets[0].names) != set(task.classes):
-        raise ConfigError(
-            "MV1510",
-            f"{path}: its classes are {sorted(sets[0].names)}",
-            expected=f"the classes of task {task.name}, {sorted(task.classes)}",
-        )
-    return sets
-
-
-def _all_combinations(task_name: str, prompts: PromptSet) -> tuple[PromptSet, ...]:
-    """Return the sets of one name per class with one template, in every combination."""
-    count = len(prompts.templates) * math.prod(len(texts) for texts in prompts.names.values())
-    if count > _MAX_CANDIDATES:
-        raise ConfigError(
-            "MV1515",
-            f"task {task_name}: its names and templates make {count} prompt sets to screen",
-            expected=f"at most {_MAX_CANDIDATES}",
-            hint="shorten the lists, or give the sets in a prompt file",
-        )
-    return tuple(
-        PromptSet(dict(zip(prompts.names, ((text,) for text in texts), strict=True)), (template,))
-        for texts in itertools.product(*prompts.names.values())
-        for template in prompts.templates
-    )
-
-
 def _prompt_bank(
     prompt_sets: Sequence[PromptSet],
     class_names: Sequence[str],
-    vectors: Mapping[str, NDArray[np.float64]],
+    vectors: Mapping[str, _Vector],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the distinct class columns, shape ``(U, D)``, and their rows per set, ``(P, C)``."""
     row_of: dict[tuple[tuple[str, ...], ...], int] = {}
@@ -222,7 +242,7 @@ def _prompt_bank(
     return np.stack(columns), np.asarray(sets, dtype=np.int64)
 
 
-def _embed(embed_text: EmbedText, texts: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+def _embed(embed_text: EmbedText, texts: Iterable[str]) -> dict[str, _Vector]:
     """Return the embedding of every distinct text, after checking what the tower returned."""
     distinct = list(dict.fromkeys(texts))
     rows = np.asarray(embed_text(distinct), dtype=np.float64)

@@ -1,45 +1,84 @@
-"""What each head makes of the tiles of a slide; one function per rule, chosen by name.
+"""What each head makes of the units of a case; one function per rule, chosen by name.
 
-Letters: C classes.
+Units are the tiles of a slide, the boxes of a scan, or the one image of a radiograph.
+Letters: C classes, F findings that are judged one by one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from medvlp.config.task import PAIR_HEADS
 from medvlp.zeroshot.pooling import detection_ratio, pool_mean, pool_top_j, subtype_ratio
 from medvlp.zeroshot.tiles import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from medvlp.config.task import Task
 
-__all__ = ["Finding", "TileScores", "apply_heads", "deciding_classes"]
+__all__ = [
+    "FINDING_SEPARATOR",
+    "NO_FINDING",
+    "Finding",
+    "TileScores",
+    "apply_heads",
+    "deciding_classes",
+]
+
+FINDING_SEPARATOR = "; "
+"""What stands between findings in the text of a prediction."""
+
+NO_FINDING = "none"
+"""The prediction where nothing is found and the task has no normal class."""
 
 
 @dataclass(frozen=True)
 class TileScores:
-    """Scores of the tiles that count, shape ``(n_used, C)`` each."""
+    """Scores of the units that count.
+
+    Attributes:
+        cosines: Cosine with each class, shape ``(n_used, C)``.
+        probabilities: Softmax over the classes, shape ``(n_used, C)``.
+        logit_scale: Multiplier of cosines.
+        class_names: Names of the C columns.
+        units: What the units are called, for rules in words.
+        pair_names: Names of the findings that are judged one by one.
+        pair_differences: Cosine for a finding minus cosine against it, shape ``(n_used, F)``.
+        pair_probabilities: Softmax over for and against, shape ``(n_used, F)``.
+    """
 
     cosines: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     logit_scale: float
     class_names: tuple[str, ...]
+    units: str = "tiles"
+    pair_names: tuple[str, ...] = ()
+    pair_differences: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    pair_probabilities: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one head found."""
+    """What one head found; ``found`` is None where it chooses one class."""
 
     prediction: str
     probabilities: dict[str, float]
     scores: dict[str, float]
     rule: str
+    found: tuple[str, ...] | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the chosen class, or of the least sure answer about a finding."""
+        if self.found is None:
+            return self.probabilities[self.prediction]
+        return min(p if name in self.found else 1 - p for name, p in self.probabilities.items())
 
 
 def deciding_classes(task: Task) -> tuple[str, ...]:
@@ -48,9 +87,11 @@ def deciding_classes(task: Task) -> tuple[str, ...]:
     For a detection the positive class comes first.
 
     Args:
-        task: The task; its modality is ``slide``.
+        task: The task.
     """
     names = task.class_names
+    if task.heads[0] in PAIR_HEADS:
+        return task.finding_names
     if task.heads[0] == "subtype-ratio":
         return tuple(name for name in names if name != task.normal)
     if task.heads[0] in {"detection-ratio", "segmentation"}:
@@ -69,8 +110,8 @@ def apply_heads(tiles: TileScores, task: Task) -> tuple[Finding, dict[str, float
     """Apply all heads of a task.
 
     Args:
-        tiles: Scores of at least one tile.
-        task: The task; its modality is ``slide``.
+        tiles: Scores of at least one unit.
+        task: The task.
 
     Returns:
         What the first head found, and the named scores of all heads; top-j scores are among them
@@ -116,7 +157,7 @@ def _judge_subtype(tiles: TileScores, task: Task, head: str) -> Finding:
 def _judge_top_j(tiles: TileScores, task: Task, head: str) -> Finding:
     j = task.top_j[0]
     counted = min(j, len(tiles.cosines))
-    rule = f"highest {task.aggregate} of the {counted} best tiles"
+    rule = f"highest {task.aggregate} of the {counted} best {tiles.units}"
     pooled = pool_top_j(tiles.cosines, j)
     return _pooled_finding(tiles, pooled, _top_j_scores(tiles, task), rule)
 
@@ -132,7 +173,7 @@ def _top_j_scores(tiles: TileScores, task: Task) -> dict[str, float]:
 def _judge_mean(tiles: TileScores, task: Task, head: str) -> Finding:
     pooled = pool_mean(tiles.cosines)
     scores = _by_class(head, tiles.class_names, pooled)
-    return _pooled_finding(tiles, pooled, scores, "highest mean of all tiles")
+    return _pooled_finding(tiles, pooled, scores, f"highest mean of all {tiles.units}")
 
 
 def _pooled_finding(
@@ -148,14 +189,39 @@ def _pooled_finding(
     )
 
 
+def _judge_pairs(tiles: TileScores, task: Task, head: str) -> Finding:
+    """Yes or no for each finding by itself, where its pooled probability is above the threshold."""
+    pool = _POOL_UNITS[task.unit_pooling]
+    pooled = pool(tiles.pair_probabilities)
+    names = tiles.pair_names
+    found = tuple(n for n, p in zip(names, pooled, strict=True) if p > task.tile_threshold)
+    nothing = NO_FINDING if task.normal is None else task.normal
+    against = "its absence" if head == "present-absent" else str(task.normal)
+    which = "the largest" if task.unit_pooling == "max" else "the mean"
+    return Finding(
+        prediction=FINDING_SEPARATOR.join(found) or nothing,
+        probabilities=dict(zip(names, pooled.tolist(), strict=True)),
+        scores=_by_class(head, names, pool(tiles.pair_differences)),
+        rule=f"each finding against {against}, there if {which} probability of all {tiles.units} "
+        f"is above {task.tile_threshold:g}",
+        found=found,
+    )
+
+
 def _by_class(head: str, names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:
     return {f"{head}_{name}": float(value) for name, value in zip(names, values, strict=True)}
 
 
+_POOL_UNITS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "max": lambda values: np.asarray(values.max(axis=0)),
+    "mean": pool_mean,
+}
 _HEADS: dict[str, Callable[[TileScores, Task, str], Finding]] = {
     "detection-ratio": _judge_ratio,
     "segmentation": _judge_ratio,
     "subtype-ratio": _judge_subtype,
     "top-j": _judge_top_j,
     "mean": _judge_mean,
+    "present-absent": _judge_pairs,
+    "multi-label": _judge_pairs,
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medvlp.config.task import SlideScale
-from medvlp.errors import FeatureError
+from medvlp.zeroshot.feature_checks import check_features
 from medvlp.zeroshot.findings import TileScores, apply_heads
 from medvlp.zeroshot.pooling import (
     SubtypeRatio,
@@ -58,8 +58,6 @@ __all__ = [
     "tile_cosines",
     "tile_probabilities",
 ]
-
-_NORM_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def judge_slide(
     )
     return SlideVerdict(
         prediction=first.prediction,
-        confidence=first.probabilities[first.prediction],
+        confidence=first.confidence,
         probabilities=first.probabilities,
         scores=scores,
         tile_probabilities=tiles.probabilities.astype(np.float32),
@@ -175,7 +173,7 @@ def score_tiles(
         ValueError: As :func:`judge_slide`.
     """
     _check_task(task, classifier)
-    rows = _check_features(features, classifier.weights.shape[0], normalize=normalize)
+    rows = check_features(features, classifier.weights.shape[0], normalize=normalize)
     weights = classifier.weights
     if classifier.candidates is not None:
         weights = screen_prompt_sets(rows, classifier.candidates)
@@ -213,36 +211,3 @@ def _counted_rows(
     if len(positions) != num_tiles:
         raise ValueError(f"there are {num_tiles} features but {len(positions)} coords")
     return first_occurrences(positions)
-
-
-def _check_features(features: ArrayLike, width: int, *, normalize: bool) -> NDArray[np.float32]:
-    rows = np.asarray(features)
-    if rows.ndim != 2 or len(rows) == 0:
-        raise ValueError(f"expected features of at least one tile, got shape {rows.shape}")
-    if rows.shape[1] != width:
-        raise FeatureError(
-            "MV1511",
-            f"features have {rows.shape[1]} numbers per tile, the text classifier {width}",
-            expected="features projected into the space shared with text, of the same model",
-            hint="embed the slide with the model that is used for zero-shot",
-        )
-    norms = np.linalg.norm(rows.astype(np.float32, copy=False), axis=1)
-    broken = ~np.isfinite(norms)
-    if broken.any():
-        raise FeatureError(
-            "MV1512",
-            f"features of {int(broken.sum())} of {len(rows)} tiles are not finite, first in row "
-            f"{int(broken.argmax())}",
-            expected="finite numbers",
-            hint="embed the slide again and check the weights of the model",
-        )
-    off = norms == 0 if normalize else np.abs(norms - 1) > _NORM_TOLERANCE
-    if off.any():
-        raise FeatureError(
-            "MV1513",
-            f"features of {int(off.sum())} of {len(rows)} tiles are not of unit length, the first "
-            f"has length {norms[int(off.argmax())]:.4g}",
-            expected="projected features of length 1",
-            hint="embed the slide with projected, normalised features",
-        )
-    return rows

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "first_occurrences",
+    "sigmoid",
     "smooth_neighbours",
     "smooth_overlaps",
     "softmax",
@@ -65,6 +66,19 @@ def softmax(logits: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(logits, dtype=np.float64)
     powers = np.exp(values - values.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def sigmoid(logits: ArrayLike) -> NDArray[np.float64]:
+    """Return ``1 / (1 + exp(-x))``, in float64, without overflow.
+
+    Of the difference of two logits it is the first one's softmax over the two.
+
+    Args:
+        logits: Any shape.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    power = np.exp(-np.abs(values))
+    return np.asarray(np.where(values >= 0, 1.0, power) / (1.0 + power))
 
 
 def tile_probabilities(

@@ -10,6 +10,7 @@ from medvlp.errors import ConfigError
 from tests.config.task_documents import ct_task, detection_task, slide_task
 
 THREE = slide_task()["classes"]
+PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
 
 
 def one_class() -> dict[str, Any]:
@@ -67,6 +68,44 @@ def one_class() -> dict[str, Any]:
             "MV1506",
             "absent_names are used by",
         ),
+        (ct_task(head=["present-absent", "multi-label"]), "MV1506", "same question in two ways"),
+        (ct_task(head="multi-label", classes=THREE), "MV1503", "normal: head 'multi-label' needs"),
+        (
+            ct_task(head="multi-label", normal="CCRCC", classes=one_class()),
+            "MV1503",
+            "no class beside the normal one",
+        ),
+        (ct_task(normal="mass"), "MV1503", "no class beside the normal one"),
+        (
+            ct_task(normal="Normal", classes=PAIRED),
+            "MV1506",
+            "normal: head 'present-absent' compares each finding with its own absence",
+        ),
+        (
+            ct_task(head="multi-label", normal="Normal", classes=PAIRED),
+            "MV1506",
+            "classes.mass: absent_names are used by head 'present-absent' only",
+        ),
+        (ct_task(prompt_pooling="min"), "MV1002", "prompt_pooling='min'"),
+        (slide_task(prompt_pooling="max"), "MV1506", "prompt_pooling: the tiles of slides"),
+        (ct_task(prompt_pooling="max", prompts={"random": 9}), "MV1506", "drawn prompts are added"),
+        (
+            ct_task(prompt_pooling="max", prompts={"ensemble": "first-prompt"}),
+            "MV1506",
+            "only one prompt per class",
+        ),
+        (slide_task(unit_pooling="mean"), "MV1506", "unit_pooling: no head of this task"),
+        (
+            ct_task(head="mean", classes=THREE, unit_pooling="mean"),
+            "MV1506",
+            "unit_pooling: no head of this task",
+        ),
+        (
+            ct_task(modality="radiograph", scale=..., unit_pooling="mean"),
+            "MV1506",
+            "unit_pooling: a radiograph has one embedding only",
+        ),
+        (ct_task(threshold={"from": "t.json"}), "MV1506", "threshold: a threshold is fitted on"),
         (slide_task(classes=THREE | {"ccrcc": {"names": ["a"]}}), "MV1507", "differ in case"),
         (
             slide_task(classes=THREE | {"PRCC": {"names": ["Clear  cell carcinoma"]}}),
@@ -114,7 +153,12 @@ def test_check_task__refuses_what_does_not_go_together(
             | {"cyst": {"names": ["cyst"], "absent_names": ["no cyst"]}},
         ),
         ct_task(modality="radiograph", scale=...),
-        ct_task(head="multi-label", classes=one_class()),
+        ct_task(head="multi-label", normal="Normal", classes=THREE),
+        ct_task(head="multi-label", normal="Normal", classes=THREE, unit_pooling="mean"),
+        ct_task(prompt_pooling="max", threshold=0.3, prompts={"ensemble": "first-name"}),
+        ct_task(head=["present-absent", "mean"], normal="Normal", classes=PAIRED),
+        ct_task(modality="radiograph", scale=..., prompt_pooling="max"),
+        ct_task(prompts={"random": 100}),
     ],
 )
 def test_check_task__accepts_what_goes_together(document: dict[str, Any]) -> None:
