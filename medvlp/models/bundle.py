@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from medvlp.errors import ModelError
-from medvlp.io import content_sha256
+from medvlp.models.bundle_files import check_bundle_files
 from medvlp.models.bundle_schema import (
     BUNDLE_FILE,
     TOKENIZER_FILE,
@@ -34,21 +34,19 @@ from medvlp.models.open_clip_build import (
 from medvlp.models.open_clip_models import OpenClipModel, load_open_clip, load_open_clip_folder
 from medvlp.models.open_clip_settings import OpenClipSettings
 from medvlp.models.text_encoder import TextEncoder
+from medvlp.models.text_side import caption_text_encoder
 from medvlp.models.vision import ImageEncoder
 from medvlp.models.weights import check_fit, load_weights_into, read_safetensors
 from medvlp.text.tokenizer import CaptionTokenizer
 from medvlp.text.tokenizer_files import load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from medvlp.models.architecture import DualEncoderSettings
     from medvlp.text.tokenizer_files import TextTokenizer
 
 __all__ = [
     "Bundle",
     "BundleCard",
-    "check_bundle_files",
     "load_bundle",
     "load_bundle_folder",
     "save_bundle",
@@ -112,7 +110,7 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
             does not fit the description.
     """
     meta = read_bundle_meta(folder)
-    check_bundle_files(folder, meta)
+    check_bundle_files(folder, meta.files)
     tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
     if tokenizer.vocab_size != meta.vocab_size:
         raise ModelError(
@@ -171,7 +169,7 @@ def _own_sides(
     return _Sides(
         image=image,
         image_weights=image.state_dict(),
-        text=_text_encoder(name, model, tokenizer, device),
+        text=caption_text_encoder(name, model, settings.text, tokenizer, device),
         logit_scale=float(model.logit_scale.detach().exp()),
     )
 
@@ -195,49 +193,6 @@ def _open_clip_sides(
         text=open_clip_text_encoder(name, model, settings, tokenizer, device),
         logit_scale=float(model.logit_scale.detach().exp()),
     )
-
-
-def check_bundle_files(folder: Path, meta: BundleMeta) -> None:
-    """Prove that every file of a bundle is there and is the one that its description was made with.
-
-    Args:
-        folder: The bundle.
-        meta: Its description.
-
-    Raises:
-        ModelError: If a file is missing (MV1403, MV1410) or changed (MV1404).
-    """
-    for file, expected in meta.files.items():
-        _check_hash(folder / file, expected)
-
-
-def _check_hash(path: Path, expected: str) -> None:
-    if not path.is_file():
-        code = "MV1410" if path.name == TOKENIZER_FILE else "MV1403"
-        raise ModelError(
-            code,
-            f"{path} does not exist",
-            expected=f"the files that {BUNDLE_FILE} lists",
-            hint="copy the whole model folder again",
-        )
-    actual = content_sha256(path)
-    if actual != expected:
-        raise ModelError(
-            "MV1404",
-            f"{path} has sha256 {actual[:12]}...",
-            expected=f"{expected[:12]}... as {BUNDLE_FILE} says",
-            hint="the file was changed or cut short; copy the whole model folder again",
-        )
-
-
-def _text_encoder(
-    name: str, model: DualEncoder, tokenizer: CaptionTokenizer, device: str
-) -> TextEncoder:
-    def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, ...]:
-        tokens = tokenizer.encode(texts, model.settings.text.max_tokens)
-        return torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask)
-
-    return TextEncoder(name=name, tower=model.text_side(), tokenize=tokenize, device=device)
 
 
 def _from_open_clip(model: OpenClipModel, device: str, precision: str) -> Bundle:

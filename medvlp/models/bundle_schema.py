@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from medvlp.models.open_clip_settings import OpenClipSettings
 from medvlp.types import ImagePreprocessing, Interpolation, Modality
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = [
@@ -22,10 +23,14 @@ __all__ = [
     "FORMAT_VERSION",
     "TOKENIZER_FILE",
     "WEIGHTS_FILE",
+    "BundleDescription",
     "BundleMeta",
     "BundleScale",
     "PreprocessingRecord",
     "Provenance",
+    "check_file_names",
+    "parse_bundle_document",
+    "read_bundle_document",
     "read_bundle_meta",
 ]
 
@@ -37,6 +42,7 @@ _MAX_BYTES = 16 * 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Three = tuple[float, float, float]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
+_DescriptionT = TypeVar("_DescriptionT", bound="BundleDescription")
 
 
 class PreprocessingRecord(StrictModel):
@@ -114,18 +120,14 @@ Architecture = Annotated[
 ]
 
 
-class BundleMeta(StrictModel):
-    """A model bundle's description.
+class BundleDescription(StrictModel):
+    """What the description of every model bundle says.
 
     Attributes:
         format: Always ``medvlp-bundle``.
         format_version: Version of this layout.
         name: The model's name.
         modality: What it diagnoses.
-        architecture: Both towers: ours, or those of open_clip.
-        vocab_size: Number of pieces of the tokenizer.
-        preprocessing: How images are brought to the image tower's input.
-        scale: The physical scale of training images; None where it does not apply.
         templates: Caption templates with ``{}`` for a class name, for zero-shot.
         prompts: Class name to the names to ask with, for zero-shot.
         provenance: Where the model comes from.
@@ -138,10 +140,6 @@ class BundleMeta(StrictModel):
     format_version: Literal[1] = FORMAT_VERSION
     name: Annotated[str, Field(min_length=1, max_length=200)]
     modality: Modality
-    architecture: Architecture
-    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
-    preprocessing: PreprocessingRecord
-    scale: BundleScale | None = None
     templates: tuple[str, ...] = ()
     prompts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     provenance: Provenance
@@ -151,24 +149,77 @@ class BundleMeta(StrictModel):
 
     @field_validator("files")
     @classmethod
-    def _check_files(cls, files: dict[str, str]) -> dict[str, str]:
-        if set(files) != {WEIGHTS_FILE, TOKENIZER_FILE}:
-            raise rule_error(
-                "MV1002",
-                f"names {sorted(files)}",
-                expected=f"{TOKENIZER_FILE} and {WEIGHTS_FILE}",
-            )
+    def _check_hashes(cls, files: dict[str, str]) -> dict[str, str]:
         for name, digest in files.items():
             if not _SHA256.fullmatch(digest):
                 raise rule_error("MV1002", f"{name} has {digest!r}", expected="a sha256")
         return files
 
 
+class BundleMeta(BundleDescription):
+    """The description of a bundle that takes images: tiles of slides, or radiographs.
+
+    Attributes:
+        modality: What it diagnoses.
+        architecture: Both towers: ours, or those of open_clip.
+        vocab_size: Number of pieces of the tokenizer.
+        preprocessing: How images are brought to the image tower's input.
+        scale: The physical scale of training images; None where it does not apply.
+    """
+
+    modality: Literal["slide", "radiograph"]
+    architecture: Architecture
+    vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    preprocessing: PreprocessingRecord
+    scale: BundleScale | None = None
+
+    @field_validator("files")
+    @classmethod
+    def _check_files(cls, files: dict[str, str]) -> dict[str, str]:
+        check_file_names(files, {WEIGHTS_FILE, TOKENIZER_FILE})
+        return files
+
+
+def check_file_names(files: Iterable[str], wanted: set[str]) -> None:
+    """Refuse a list of files that is not the wanted one; for use in validators.
+
+    Args:
+        files: Names that a description lists.
+        wanted: Names that it must list.
+    """
+    if set(files) != wanted:
+        raise rule_error(
+            "MV1002",
+            f"names {sorted(files)}",
+            expected=" and ".join(sorted(wanted, reverse=True)),
+            at="files",
+        )
+
+
 def read_bundle_meta(folder: Path) -> BundleMeta:
-    """Read and check the description of a bundle.
+    """Read and check the description of a bundle that takes images.
 
     Raises:
-        ModelError: If it is missing (MV1403), not valid (MV1407) or of another version (MV1408).
+        ModelError: If it is missing (MV1403), not valid (MV1407), of another version (MV1408), or
+            of a model that takes volumes (MV1445).
+    """
+    document = read_bundle_document(folder)
+    if document.get("modality") == "ct":
+        raise ModelError(
+            "MV1445",
+            f"{folder / BUNDLE_FILE} describes a model of CT volumes",
+            expected="a model of slides or radiographs",
+            hint="the model serves scans; `medvlp inspect` shows what it takes",
+        )
+    return parse_bundle_document(document, BundleMeta, folder)
+
+
+def read_bundle_document(folder: Path) -> dict[str, Any]:
+    """Read the description of a bundle of any modality as plain values.
+
+    Raises:
+        ModelError: If it is missing (MV1403), holds no table (MV1407) or is of another version
+            (MV1408).
     """
     path = folder / BUNDLE_FILE
     try:
@@ -179,7 +230,9 @@ def read_bundle_meta(folder: Path) -> BundleMeta:
         raise ModelError("MV1403", f"{path} does not exist", expected="a model bundle") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError("MV1407", f"{path} cannot be read as JSON ({error})") from error
-    version = document.get("format_version") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        raise ModelError("MV1407", f"{path} holds no keys with values", expected="a description")
+    version = document.get("format_version")
     if isinstance(version, int) and version != FORMAT_VERSION:
         raise ModelError(
             "MV1408",
@@ -187,7 +240,23 @@ def read_bundle_meta(folder: Path) -> BundleMeta:
             expected=str(FORMAT_VERSION),
             hint="use the release of medvlp that wrote it, or a newer one",
         )
+    return document
+
+
+def parse_bundle_document(
+    document: dict[str, Any], model: type[_DescriptionT], folder: Path
+) -> _DescriptionT:
+    """Check the plain values of a description.
+
+    Args:
+        document: The values.
+        model: What they must be.
+        folder: The bundle, for messages.
+
+    Raises:
+        ModelError: If they are not valid (MV1407).
+    """
     try:
-        return parse_model(document, BundleMeta, source=str(path))
+        return parse_model(document, model, source=str(folder / BUNDLE_FILE))
     except ConfigError as error:
         raise ModelError("MV1407", error.what, expected=error.expected, hint=error.hint) from error

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import safetensors.torch
-
-from medvlp.io import content_sha256, publish_folder, write_json
-from medvlp.models.bundle_schema import (
-    BUNDLE_FILE,
-    TOKENIZER_FILE,
-    WEIGHTS_FILE,
-    BundleMeta,
-    PreprocessingRecord,
-)
-from medvlp.models.weights import check_finite
+from medvlp.models.bundle_files import publish_bundle
+from medvlp.models.bundle_schema import TOKENIZER_FILE, BundleMeta, PreprocessingRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +20,7 @@ if TYPE_CHECKING:
     from medvlp.models.open_clip_settings import OpenClipSettings
     from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.text.tokenizer_files import TextTokenizer
-    from medvlp.types import ImagePreprocessing, Modality
+    from medvlp.types import ImagePreprocessing
 
 __all__ = ["BundleCard", "save_bundle", "write_bundle"]
 
@@ -50,7 +41,7 @@ class BundleCard:
     """
 
     name: str
-    modality: Modality
+    modality: Literal["slide", "radiograph"]
     preprocessing: ImagePreprocessing
     scale: BundleScale | None
     provenance: Provenance
@@ -103,13 +94,9 @@ def write_bundle(
         ModelError: If a weight is NaN or infinite (MV1405).
         FileExistsError: If the folder is taken.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    check_finite(tensors, card.name)
-    with publish_folder(folder) as partial:
-        safetensors.torch.save_file(tensors, partial / WEIGHTS_FILE, metadata={"format": "pt"})
-        (partial / TOKENIZER_FILE).write_text(tokenizer.to_json(), encoding="utf-8")
-        names = (WEIGHTS_FILE, TOKENIZER_FILE)
-        meta = BundleMeta(
+
+    def describe(files: dict[str, str]) -> BundleMeta:
+        return BundleMeta(
             name=card.name,
             modality=card.modality,
             architecture=architecture,
@@ -120,7 +107,10 @@ def write_bundle(
             prompts=card.prompts or {},
             provenance=card.provenance,
             license=card.license,
-            files={name: content_sha256(partial / name) for name in names},
+            files=files,
         )
-        write_json(partial / BUNDLE_FILE, meta.model_dump(mode="json"))
-    return meta
+
+    def write_tokenizer(path: Path) -> None:
+        path.write_text(tokenizer.to_json(), encoding="utf-8")
+
+    return publish_bundle(folder, state, {TOKENIZER_FILE: write_tokenizer}, describe, card.name)

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from medvlp.errors import ModelError
+from medvlp.models.text_side import TextSide
 from medvlp.models.text_tower import TextTower, build_projection
 from medvlp.models.timm_towers import build_random_tower, with_local_seed
 
@@ -130,18 +131,7 @@ class DualEncoder(nn.Module):
 
     def text_side(self) -> nn.Module:
         """Return the text tower and projection as one module: ids and mask to ``(B, D)``."""
-        return _TextSide(self)
-
-
-class _TextSide(nn.Module):
-    def __init__(self, model: DualEncoder) -> None:
-        super().__init__()
-        self.tower = model.text_tower
-        self.projection = model.text_projection
-
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        projected: torch.Tensor = self.projection(self.tower(ids, mask))
-        return projected
+        return TextSide(self.text_tower, self.text_projection)
 
 
 def _feature_width(tower: nn.Module, architecture: str) -> int:

@@ -12,7 +12,7 @@ import safetensors.torch
 
 from medvlp.errors import ModelError, UsageError
 from medvlp.io import publish_folder, write_json
-from medvlp.models.bundle import check_bundle_files
+from medvlp.models.bundle_files import check_bundle_files
 from medvlp.models.bundle_schema import (
     BUNDLE_FILE,
     TOKENIZER_FILE,
@@ -113,7 +113,7 @@ def export_open_clip(request: ExportRequest) -> ExportReport:
             f"{preprocessing.input_px}; open_clip resizes to the crop itself",
             expected="equal sizes",
         )
-    check_bundle_files(request.bundle, meta)
+    check_bundle_files(request.bundle, meta.files)
     tokenizer = load_tokenizer(request.bundle / TOKENIZER_FILE)
     form = to_open_clip(
         meta.architecture,

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medvlp.errors import ModelError
+from medvlp.models.bundle_kinds import read_any_bundle_meta
 from medvlp.models.bundle_schema import BUNDLE_FILE
 from medvlp.models.hub import HUB_PREFIX, fetch_hub_folder
 from medvlp.models.weights import refuse_pickle
 
-__all__ = ["FolderLayout", "model_folder", "model_label", "model_layout"]
+if TYPE_CHECKING:
+    from medvlp.types import Modality
+
+__all__ = ["FolderLayout", "bundle_modality", "model_folder", "model_label", "model_layout"]
 
 _FORMS = "a model folder, hf-hub:owner/name, open_clip:ARCH[/PRETRAINED] or timm:ARCH[/PRETRAINED]"
+_VOLUME_PREFIX = "volume:"
+_IMAGE_PREFIXES = ("open_clip:", "timm:")
 # model_type of a release's config.json -> the kind that `medvlp import` knows it by.
 _IMPORTED = {"keep": "keep", "clip": "plip"}
 
@@ -73,6 +80,29 @@ def model_layout(folder: Path) -> FolderLayout:
         expected=f"one of {[layout.value for layout in FolderLayout]} in it",
         hint=hint,
     )
+
+
+def bundle_modality(name: str | Path) -> Modality:
+    """Return what a model diagnoses, without loading its weights.
+
+    Args:
+        name: A model's folder, ``hf-hub:owner/name``, ``open_clip:ARCH[/PRETRAINED]``,
+            ``timm:ARCH[/PRETRAINED]`` or ``volume:NETWORK``. Models that do not say what they
+            take, those of open_clip and timm, count as models of slides.
+
+    Raises:
+        ModelError: If there is no such model (MV1401, MV1403, MV1412), or its description is not
+            valid (MV1407, MV1408).
+    """
+    text = str(name)
+    if text.startswith(_VOLUME_PREFIX):
+        return "ct"
+    if text.startswith(_IMAGE_PREFIXES):
+        return "slide"
+    folder = model_folder(text)
+    if model_layout(folder) is not FolderLayout.BUNDLE:
+        return "slide"
+    return read_any_bundle_meta(folder).modality
 
 
 def _import_hint(folder: Path) -> str:

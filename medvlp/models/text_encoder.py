@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -15,9 +15,30 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["TextEncoder"]
+__all__ = ["EmbedsTexts", "TextEncoder"]
 
 _TEXTS_PER_BATCH = 256
+
+
+class EmbedsTexts(Protocol):
+    """What turns texts into unit vectors: a text tower, or a table of texts embedded beforehand.
+
+    Attributes:
+        name: The model's name.
+    """
+
+    name: str
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts.
+
+        Args:
+            texts: n texts, n >= 1.
+
+        Returns:
+            Unit vectors, shape ``(n, D)``, float32.
+        """
+        ...
 
 
 class TextEncoder:

@@ -12,7 +12,7 @@ from medvlp.config.task import load_task
 from medvlp.errors import MedvlpError, UsageError
 from medvlp.io import content_sha256, read_csv
 from medvlp.jobs.workers import run_in_worker
-from medvlp.models.bundle_schema import read_bundle_meta
+from medvlp.models.bundle_kinds import read_any_bundle_meta
 from medvlp.pipelines.manifest import read_case_manifest
 from medvlp.slides.features import read_features
 from medvlp.slides.reader import open_slide
@@ -115,7 +115,7 @@ def _features(path: Path) -> Identified:
 
 
 def _model(path: Path) -> Identified:
-    return Identified("model", read_bundle_meta(path).model_dump(mode="json"))
+    return Identified("model", read_any_bundle_meta(path).model_dump(mode="json"))
 
 
 def _task(path: Path) -> Identified:

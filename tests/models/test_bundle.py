@@ -68,7 +68,7 @@ def test_save_bundle__leaves_nothing_behind_when_it_fails(
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("medvlp.models.bundle_writing.write_json", full)
+    monkeypatch.setattr("medvlp.models.bundle_files.write_json", full)
     with pytest.raises(Exception, match="No space left"):
         save_bundle(tmp_path / "b", dual_encoder, tokenizer, card)
     assert list(tmp_path.iterdir()) == []
