@@ -28,7 +28,7 @@ __all__ = ["build_run_schema", "load_run_schema"]
 
 _PREFIXES = {"probabilities": PROBABILITY_PREFIX, "scores": SCORE_PREFIX}
 _BETWEEN_0_AND_1 = ("confidence", "node_confidence", "probabilities")
-_LISTS = ("node_path", "prediction_set")
+_LISTS = ("findings", "node_path", "prediction_set")
 _COUNTS = ("n_units", "n_used", "n_failed")
 _SCALARS: dict[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _FILE_NAME = "run_schema.json"

@@ -44,7 +44,7 @@ _PROTECTED = re.compile(r"'+[=+\-@\t]")
 _COUNTS = ("n_units", "n_used", "n_failed")
 _NUMBERS = ("confidence", "interval_low", "interval_high", "node_confidence")
 _SHARES = ("confidence", "node_confidence")
-_LISTS = ("node_path", "prediction_set")
+_LISTS = ("findings", "node_path", "prediction_set")
 
 
 def prediction_columns(rows: Iterable[PredictionRow]) -> list[str]:
@@ -232,6 +232,7 @@ def _prediction_row(cells: dict[str, str]) -> PredictionRow:
         modality=modalities[cells["modality"]],
         status=statuses[cells["status"]],
         prediction=cells["prediction"] or None,
+        findings=names("findings"),
         confidence=number("confidence"),
         n_units=int(cells["n_units"]),
         n_used=int(cells["n_used"]),

@@ -61,12 +61,26 @@ class PredictionRow:
     status: PredictionStatus = field(
         metadata=about("diagnosed, or the reason why there is nothing to predict.")
     )
-    prediction: str | None = field(default=None, metadata=about("Predicted class."))
+    prediction: str | None = field(
+        default=None,
+        metadata=about(
+            "Predicted class. Where several findings can be there at once: those that are, joined "
+            "with '; ', else the normal class of the task, else none."
+        ),
+    )
+    findings: tuple[str, ...] | None = field(
+        default=None,
+        metadata=about(
+            "Findings that are there, as a JSON list of names; empty list for none of them; null "
+            "where the task chooses one class."
+        ),
+    )
     confidence: float | None = field(
         default=None,
         metadata=about(
             "Score of the prediction, 0 to 1; a calibrated probability only where run.json names a "
-            "calibration of this model and task."
+            "calibration of this model and task. With findings, that of the least sure of the "
+            "answers yes and no."
         ),
     )
     n_units: int = field(default=0, metadata=about("Tiles, crops or images planned for the case."))
@@ -75,7 +89,8 @@ class PredictionRow:
     probabilities: Mapping[str, float] = field(
         default_factory=dict,
         metadata=about(
-            "Score of each class of the task for the case, 0 to 1; calibrated as the confidence."
+            "Score of each class of the task for the case, 0 to 1; calibrated as the confidence. "
+            "They sum to 1 where the task chooses one class; a finding has its own."
         ),
     )
     scores: Mapping[str, float] = field(
@@ -118,6 +133,9 @@ class PredictionRow:
         for name, share in shares.items():
             if not -_ROUNDING <= share <= 1.0 + _ROUNDING:
                 raise ValueError(f"{self.case_id}: {name} must lie in 0 to 1, got {share}")
+        unknown = [n for n in self.findings or () if n not in self.probabilities]
+        if unknown:
+            raise ValueError(f"{self.case_id}: findings {unknown} have no probability")
         others = {**self.scores, "low": self.interval_low, "high": self.interval_high}
         for name, value in others.items():
             if value is not None and not math.isfinite(value):

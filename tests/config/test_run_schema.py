@@ -70,6 +70,7 @@ def prediction(**changes) -> PredictionRow:
         "modality": "slide",
         "status": "diagnosed",
         "prediction": "A",
+        "findings": ("A",),
         "confidence": 1.0000001,
         "n_units": 3,
         "n_used": 3,
@@ -101,7 +102,9 @@ def test_schema__accepts_real_tables(tmp_path: Path) -> None:
     rows = [
         prediction(),
         prediction(case_id="b", status="no-tissue", prediction=None, confidence=None),
-        prediction(task="u", probabilities={"C": 0.5}, interval_low=0.1, node="DOID:4"),
+        prediction(
+            task="u", probabilities={"C": 0.5}, findings=(), interval_low=0.1, node="DOID:4"
+        ),
     ]
     failure = FailureRow(case_id="c", stage="open", code="MV1201", reason="r", hint="h")
     case = CaseRow(case_id="a", case_key="a", path="p")
@@ -146,6 +149,7 @@ def test_schema__accepts_a_real_record(tmp_path: Path) -> None:
         {"n_used": -1},
         {"n_used": "3"},
         {"prob_A": "high"},
+        {"findings": ["A"]},
         {"colour": "red"},
     ],
 )

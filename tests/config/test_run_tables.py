@@ -67,7 +67,8 @@ def sample() -> list[PredictionRow]:
 
 def test_prediction_columns__join_the_classes_of_all_tasks_in_order() -> None:
     assert prediction_columns(sample()) == [
-        *("case_id", "model", "task", "modality", "status", "prediction", "confidence"),
+        *("case_id", "model", "task", "modality", "status", "prediction"),
+        *("findings", "confidence"),
         *("n_units", "n_used", "n_failed"),
         *("prob_CCRCC", "prob_PRCC", "prob_low", "score_top-10"),
         *("interval_low", "interval_high"),
@@ -223,12 +224,28 @@ def test_read_predictions__reads_tables_from_before_nodes_had_paths(tmp_path: Pa
     path = tmp_path / "predictions.csv"
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    names = [name for name in lines[0] if name not in {"node_path", "node_confidence"}]
+    newer = {"node_path", "node_confidence", "findings"}
+    names = [name for name in lines[0] if name not in newer]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, names, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(lines)
     assert read_predictions(path) == [row("a.svs", node="DOID:4467")]
+
+
+def test_write_run_tables__tells_no_finding_from_a_task_that_chooses_one_class(
+    tmp_path: Path,
+) -> None:
+    shares = {"cyst; tumour": 0.75, "stone": 0.625}
+    rows = [
+        row("a", prediction="cyst; tumour", findings=("cyst; tumour",), probabilities=shares),
+        row("b", prediction="none", findings=(), probabilities=shares),
+        row("c"),
+    ]
+    write_run_tables(tmp_path, rows, [], [])
+    assert read_predictions(tmp_path) == rows
+    table = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
+    assert table["findings"] == ['["cyst; tumour"]', "[]", None]
 
 
 def test_write_run_tables__tells_an_empty_path_from_none(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_prediction_row__takes_the_rounding_of_32_bit_sums() -> None:
         ({"scores": {"top-10": float("inf")}}, "top-10 must be finite"),
         ({"node_confidence": -0.1}, "node_confidence must lie in 0 to 1, got -0.1"),
         ({"interval_low": float("nan")}, "low must be finite"),
+        ({"findings": ("stone",)}, "findings .'stone'. have no probability"),
         ({"n_used": 9}, "n_used 9 and n_failed 2 do not fit into n_units 10"),
         ({"n_failed": -1}, "n_failed -1"),
     ],
