@@ -37,9 +37,10 @@ from medvlp.phantoms.captions import class_shares
 from medvlp.phantoms.classes import CLASSES, TUMORS
 from medvlp.phantoms.ontology import concept_of
 from medvlp.phantoms.truth import load_truth
-from medvlp.pipelines.diagnose import diagnose_slides
+from medvlp.pipelines.diagnose import diagnose_cases
 from medvlp.pipelines.discover import discover_cases
-from medvlp.pipelines.judge import DiagnoseSettings, SlideJudge
+from medvlp.pipelines.judge import DiagnoseSettings
+from medvlp.pipelines.judge_slides import SlideJudge
 from medvlp.slides.tile_reading import read_tiles
 from medvlp.training.demo import DemoModel, DemoSettings, prepare_demo
 from medvlp.zeroshot.pooling import subtype_ratio
@@ -108,7 +109,7 @@ def _run_seed(folder: Path, seed: int, options: argparse.Namespace) -> dict[str,
     discovery = discover_cases(model.test_slides[0].path.parent)
     run, judged = folder / "run", DiagnoseSettings(embed=EmbedSettings())
     with Progress(len(discovery.cases), "slides", label="Diagnosing") as progress:
-        diagnose_slides(
+        diagnose_cases(
             discovery, [bundle], [task], judged, run, progress=progress, lease=LeaseSettings()
         )
     painted = {slide.path.name: slide.diagnosis for slide in model.test_slides}

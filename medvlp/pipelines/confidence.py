@@ -9,7 +9,7 @@ import numpy as np
 
 from medvlp.config.calibrations import read_confidence_calibration
 from medvlp.config.runs import CalibrationRecord
-from medvlp.config.task import task_settings
+from medvlp.config.task import PAIR_HEADS, task_settings
 from medvlp.errors import ConfigError
 from medvlp.io import content_sha256, json_sha256
 from medvlp.zeroshot.calibration import calibrated_probabilities, case_logits
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from medvlp.config.runs import PredictionRow
     from medvlp.config.task import Task
-    from medvlp.zeroshot.heads import SlideVerdict
+    from medvlp.pipelines.judge import Verdict
     from medvlp.zeroshot.hierarchy import ClassHierarchy, Ontology
 
 __all__ = [
@@ -120,10 +120,13 @@ def make_node_rule(
 ) -> NodeRule | None:
     """Return the rule for nodes, or None where neither a graph nor a confidence is given.
 
+    There is none for a task whose findings can be there at once: its probabilities are no
+    distribution that could be summed up the graph.
+
     Raises:
         ConfigError: MV1525 or MV1526 if the graph does not fit the task.
     """
-    if ontology is None and confidence is None:
+    if (ontology is None and confidence is None) or task.heads[0] in PAIR_HEADS:
         return None
     concepts = {name: task.classes[name].concept for name in deciding_classes(task)}
     wanted = DEFAULT_CONFIDENCE if confidence is None else confidence
@@ -200,7 +203,7 @@ def _differences(
 
 def report_confidence(
     row: PredictionRow,
-    verdict: SlideVerdict,
+    verdict: Verdict,
     task: Task,
     *,
     calibration: LoadedCalibration | None,
@@ -219,7 +222,7 @@ def report_confidence(
         task: The task.
         calibration: The calibration of this model and task, if there is one.
         nodes: Where the case is reported, if that is asked for.
-        content_sha256: Hash of the slide, to tell whether it is a calibration case.
+        content_sha256: Hash of the case, to tell whether it is a calibration case.
 
     Returns:
         The row, and sentences for the report.

@@ -1,16 +1,15 @@
-"""One model with one task: from a slide to its verdict."""
+"""One model with one task, whatever the modality: the parts that slides and scans share."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from medvlp import __version__
-from medvlp.config.runs import PredictionRow
-from medvlp.config.task import FittedThreshold, SlideScale, task_settings
-from medvlp.embedding.tiles import EmbedSettings
-from medvlp.errors import ConfigError, MedvlpError
-from medvlp.pipelines.case_folder import Finding
+from medvlp.config.runs import ModelRecord, PredictionRow
+from medvlp.config.task import FittedThreshold, task_settings
+from medvlp.errors import MedvlpError
 from medvlp.pipelines.confidence import (
     Identity,
     LoadedCalibration,
@@ -19,22 +18,34 @@ from medvlp.pipelines.confidence import (
     match_calibration,
     report_confidence,
 )
-from medvlp.pipelines.embed import SlideEmbedder, model_key
 from medvlp.zeroshot.classifier import build_classifier
-from medvlp.zeroshot.heads import judge_slide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from medvlp.config.task import Task
-    from medvlp.knowledge.graph import KnowledgeGraph
-    from medvlp.models.bundle import Bundle
-    from medvlp.types import Case
-    from medvlp.zeroshot.classifier import TextClassifier
-    from medvlp.zeroshot.heads import SlideVerdict
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["RANDOM_WEIGHTS", "Certainty", "DiagnoseSettings", "SlideJudge", "task_embed_settings"]
+    from medvlp.config.task import Task
+    from medvlp.embedding.tiles import EmbedSettings
+    from medvlp.knowledge.graph import KnowledgeGraph
+    from medvlp.pipelines.case_folder import CaseFinding
+    from medvlp.types import Case, Modality
+    from medvlp.zeroshot.classifier import TextClassifier
+
+__all__ = [
+    "RANDOM_WEIGHTS",
+    "CaseJudge",
+    "Certainty",
+    "DiagnoseSettings",
+    "JudgingModel",
+    "Verdict",
+]
+
+_NO_NODES = (
+    "Findings of this task can be there at once, so none is reported at a node of the graph."
+)
 
 RANDOM_WEIGHTS = "The weights of this model are random: its answers mean nothing."
 
@@ -76,68 +87,75 @@ class Certainty:
     """Least probability of a node."""
 
 
-def task_embed_settings(task: Task, settings: EmbedSettings) -> EmbedSettings:
-    """Return the settings of embedding with the tiles that a task asks for.
+@dataclass(frozen=True, kw_only=True)
+class JudgingModel:
+    """What a judge needs to know of a model, whatever it takes.
 
-    Raises:
-        ConfigError: MV1002 if the task is not one for slides.
+    Attributes:
+        record: What ``run.json`` says of it.
+        precision: Arithmetic of its encoder.
+        is_random: Whether its weights were never trained.
+        logit_scale: Multiplier of cosines.
+        embed_text: Texts to unit vectors, shape ``(n, D)``, float32.
     """
-    if not isinstance(task.scale, SlideScale):
-        raise ConfigError(
-            "MV1002",
-            f"task {task.name} is for {task.modality}",
-            expected="a task with modality slide and a scale in mpp and tile_px",
-        )
-    tiling = replace(
-        settings.tiling,
-        mpp=task.scale.mpp,
-        tile_px=task.scale.tile_px,
-        overlap=task.scale.overlap,
-    )
-    return replace(settings, tiling=tiling)
+
+    record: ModelRecord
+    precision: str
+    is_random: bool
+    logit_scale: float
+    embed_text: Callable[[Sequence[str]], NDArray[np.float32]]
 
 
-class SlideJudge:
-    """One model with one task: features and a verdict for each slide.
+class Verdict(Protocol):
+    """What the heads of a task say about a case; see those of ``medvlp.zeroshot``."""
+
+    @property
+    def prediction(self) -> str:
+        """The chosen class, or the findings in one text."""
+
+    @property
+    def confidence(self) -> float:
+        """How sure the deciding head is, 0 to 1; not calibrated."""
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """Score of each class that the deciding head looks at, 0 to 1."""
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Named results of all heads."""
+
+    @property
+    def rule(self) -> str:
+        """How the prediction came about, in words."""
+
+    @property
+    def n_used(self) -> int:
+        """Number of units that counted."""
+
+
+class CaseJudge(ABC):
+    """One model with one task: from a case to its verdict.
 
     Args:
-        bundle: The model.
+        model: The model.
         task: The task.
-        settings: Settings of the run.
-        feature_root: Folder that holds ``features/<model>/``.
         certainty: What turns verdicts into confidences, nodes and prediction sets.
 
     Raises:
-        ConfigError: MV1516 if the task's scale is not the model's and that was not allowed; MV1521
-            if its threshold was fitted for other scores; MV1525 or MV1526 if the graph does not fit
-            its classes.
+        ConfigError: MV1521 if the threshold of the task was fitted for other scores; MV1525 or
+            MV1526 if the graph does not fit its classes.
     """
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        task: Task,
-        settings: DiagnoseSettings,
-        feature_root: Path,
-        certainty: Certainty | None = None,
-    ) -> None:
-        self.bundle = bundle
+    def __init__(self, model: JudgingModel, task: Task, certainty: Certainty | None) -> None:
+        self.model = model
         self.task = task
-        embed = task_embed_settings(task, settings.embed)
-        if not settings.allow_scale:
-            _check_scale(bundle, task, embed)
-        self.embedder = SlideEmbedder(
-            bundle.image_encoder,
-            embed,
-            feature_root / "features" / model_key(bundle.name),
-            need_projected=True,
-        )
         self.classifier: TextClassifier = build_classifier(
-            bundle.text_encoder.embed, task, bundle.logit_scale
+            model.embed_text, task, model.logit_scale
         )
         self.identity = Identity(
-            model=bundle.name,
-            weights_sha256=bundle.image_encoder.weights_sha256,
+            model=model.record.name,
+            weights_sha256=model.record.weights_sha256,
             task=task,
             classifier_sha256=self.classifier.fingerprint,
         )
@@ -147,112 +165,132 @@ class SlideJudge:
         self.calibration = match_calibration(self.certainty.calibrations, self.identity)
         self.nodes = make_node_rule(task, self.certainty.graph, self.certainty.confidence)
 
+    @abstractmethod
+    def content_sha256(self, case: Case) -> str:
+        """Return the hash of a case as it lies there now."""
+
+    @abstractmethod
+    def judge(self, case: Case, folder: str, note_stage: Callable[[str], None]) -> CaseFinding:
+        """Look at a case, encode it and judge it.
+
+        Args:
+            case: The case.
+            folder: Subfolder for the pictures of this model and task.
+            note_stage: Told what is being done, for the failure table.
+        """
+
+    @abstractmethod
+    def deciding_settings(self) -> dict[str, object]:
+        """Return the settings of reading and encoding that decide the verdicts."""
+
+    @abstractmethod
+    def other_settings(self) -> dict[str, object]:
+        """Return the settings of reading and encoding that do not decide the verdicts."""
+
+    @property
+    def modality(self) -> Modality:
+        """What kind of cases it judges."""
+        return self.model.record.modality
+
     def parameters(self) -> dict[str, object]:
         """Return what decides the verdicts, as plain values for hashing."""
-        embed = self.embedder.settings
         return {
-            "model": self.bundle.name,
-            "weights": self.bundle.image_encoder.weights_sha256,
+            "model": self.model.record.name,
+            "weights": self.model.record.weights_sha256,
             "classifier": self.classifier.fingerprint,
-            "precision": self.bundle.image_encoder.precision,
+            "precision": self.model.precision,
             "task": task_settings(self.task),
-            "tiling": asdict(embed.tiling),
-            "tissue": asdict(embed.tissue),
-            "max_failed_share": embed.max_failed_share,
             "calibration": self.calibration.sha256 if self.calibration else None,
             "graph": self.certainty.graph.content_sha256 if self.certainty.graph else None,
             "confidence": self.nodes.confidence if self.nodes else None,
             "version": __version__,
+            **self.deciding_settings(),
         }
 
-    def judge(self, case: Case, folder: str, note_stage: Callable[[str], None]) -> Finding:
-        """Survey, encode and judge one slide.
+    def configuration(self) -> dict[str, object]:
+        """Return every setting, for ``run.json``."""
+        return {
+            "model": self.model.record.name,
+            "task": self.task.name,
+            "modality": self.modality,
+            "classifier_sha256": self.classifier.fingerprint,
+            "calibration_sha256": self.calibration.sha256 if self.calibration else None,
+            "confidence": self.nodes.confidence if self.nodes else None,
+            "precision": self.model.precision,
+            **self.deciding_settings(),
+            **self.other_settings(),
+        }
 
-        Args:
-            case: The slide.
-            folder: Subfolder for the pictures of this model and task.
-            note_stage: Told what is being done, for the failure table.
+    def check_not_fitted_on(self, content_sha256: str) -> None:
+        """Refuse a case that the threshold of the task was fitted on.
+
+        Raises:
+            MedvlpError: MV1523.
         """
-        note_stage("open slide")
-        survey = self.embedder.survey(case)
-        self._check_not_fitted_on(survey.content_sha256)
-        features = self.embedder.load_or_embed(case, survey, note_stage)
-        note_stage("judge slide")
-        row = PredictionRow(
-            case_id=case.case_id,
-            model=self.bundle.name,
-            task=self.task.name,
-            modality=case.modality,
-            status="no-tissue",
-            n_units=len(features.coords) + len(features.failed_coords),
-            n_failed=len(features.failed_coords),
-        )
-        verdict, notes = None, tuple[str, ...]()
-        if len(features.coords):
-            verdict = judge_slide(
-                features.features,
-                features.coords,
-                features.meta.step_px0,
-                self.classifier,
-                self.task,
-            )
-            row = replace(
-                row,
-                status="diagnosed",
-                prediction=verdict.prediction,
-                confidence=verdict.confidence,
-                n_used=verdict.n_used,
-                probabilities=dict(verdict.probabilities),
-                scores=dict(verdict.scores),
-                node=self.task.classes[verdict.prediction].concept,
-            )
-            row, notes = report_confidence(
-                row,
-                verdict,
-                self.task,
-                calibration=self.calibration,
-                nodes=self.nodes,
-                content_sha256=survey.content_sha256,
-            )
-        return Finding(
-            row=row,
-            task=self.task,
-            survey=survey,
-            features=features,
-            verdict=verdict,
-            notes=(*self._notes(verdict), *notes),
-            folder=folder,
-        )
-
-    def _check_not_fitted_on(self, content_sha256: str) -> None:
         threshold = self.task.threshold
         if not isinstance(threshold, FittedThreshold):
             return
         if content_sha256 in threshold.fitted.cases.content_sha256:
             raise MedvlpError(
                 "MV1523",
-                f"the threshold of task {self.task.name} was fitted on this slide",
-                expected="slides that are not in the set of the threshold",
-                hint=f"leave the slide out, or fit {threshold.file.name} on other slides",
+                f"the threshold of task {self.task.name} was fitted on this case",
+                expected="cases that are not in the set of the threshold",
+                hint=f"leave the case out, or fit {threshold.file.name} on others",
             )
 
-    def _notes(self, verdict: SlideVerdict | None) -> tuple[str, ...]:
-        rule = (verdict.rule,) if verdict is not None and verdict.rule else ()
-        return (*rule, RANDOM_WEIGHTS) if self.bundle.image_encoder.is_random else rule
+    def report(
+        self,
+        case: Case,
+        verdict: Verdict | None,
+        *,
+        n_units: int,
+        n_failed: int,
+        content_sha256: str,
+        findings: tuple[str, ...] | None = None,
+    ) -> tuple[PredictionRow, tuple[str, ...]]:
+        """Make the line of the prediction table, and the sentences that go with it.
 
-
-def _check_scale(bundle: Bundle, task: Task, embed: EmbedSettings) -> None:
-    encoder = bundle.image_encoder
-    wanted = embed.tiling
-    for name, model_value, task_value in (
-        ("mpp", encoder.mpp, wanted.mpp),
-        ("tile_px", encoder.tile_px, wanted.tile_px),
-    ):
-        if model_value is not None and abs(model_value - task_value) > 1e-6 * task_value:
-            raise ConfigError(
-                "MV1516",
-                f"task {task.name} asks for {name} {task_value:g}, but model {bundle.name} was "
-                f"trained at {model_value:g}",
-                expected="the same scale",
-                hint="change the scale of the task, or pass --allow-scale",
-            )
+        Args:
+            case: The case.
+            verdict: What the task says; None where there was nothing to judge.
+            n_units: Units planned.
+            n_failed: Units that could not be read.
+            content_sha256: Hash of the case, to tell whether it is a calibration case.
+            findings: What is there, of a task whose findings can be there at once.
+        """
+        row = PredictionRow(
+            case_id=case.case_id,
+            model=self.model.record.name,
+            task=self.task.name,
+            modality=case.modality,
+            status="no-tissue",
+            n_units=n_units,
+            n_failed=n_failed,
+        )
+        random = (RANDOM_WEIGHTS,) if self.model.is_random else ()
+        if verdict is None:
+            return row, random
+        chosen = self.task.classes.get(verdict.prediction)
+        row = replace(
+            row,
+            status="diagnosed",
+            prediction=verdict.prediction,
+            findings=findings,
+            confidence=verdict.confidence,
+            n_used=verdict.n_used,
+            probabilities=dict(verdict.probabilities),
+            scores=dict(verdict.scores),
+            node=chosen.concept if chosen else None,
+        )
+        row, notes = report_confidence(
+            row,
+            verdict,
+            self.task,
+            calibration=self.calibration,
+            nodes=self.nodes,
+            content_sha256=content_sha256,
+        )
+        rule = (verdict.rule,) if verdict.rule else ()
+        wanted = self.certainty.graph is not None or self.certainty.confidence is not None
+        no_nodes = (_NO_NODES,) if wanted and self.nodes is None else ()
+        return row, (*rule, *random, *notes, *no_nodes)

@@ -93,9 +93,7 @@ def read_judged_run(folder: Path, *, model: str | None, task: str | None) -> Jud
                 classes=deciding_classes(rules),
             ),
             rules=rules,
-            cases=_cases(
-                run, judge["model"], judge["task"], len(record["configuration"]["judges"])
-            ),
+            cases=_cases(run, judge["model"], judge["task"], _num_colleagues(record, judge)),
         )
     except (KeyError, TypeError, StopIteration) as error:
         raise _refusal(
@@ -139,6 +137,12 @@ def _choose(
     )
 
 
+def _num_colleagues(record: dict[str, Any], judge: dict[str, Any]) -> int:
+    """Return how many models with tasks judged the same cases."""
+    judges = record["configuration"]["judges"]
+    return sum(other["modality"] == judge["modality"] for other in judges)
+
+
 def _rules(settings: dict[str, Any]) -> Task:
     """Return the task; its prompt file and threshold file are known by name only."""
     plain = dict(settings)
@@ -162,6 +166,6 @@ def _cases(run: RunFolder, model: str, task: str, num_judges: int) -> dict[str, 
         folder = run.case_folder(keys[row.case_id])
         result = _read_json(folder / "result.json", run.path)
         cases[row.case_id] = JudgedCase(
-            row=row, folder=folder / below, content_sha256=result["slide_sha256"]
+            row=row, folder=folder / below, content_sha256=result["content_sha256"]
         )
     return cases

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medvlp import __version__
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from medvlp.config.task import Task
     from medvlp.jobs.runner import JobReport
     from medvlp.pipelines.discover import Discovery
-    from medvlp.pipelines.judge import SlideJudge
+    from medvlp.pipelines.judge import CaseJudge
 
 __all__ = ["RunSettings", "claim_run_folder", "write_run_outputs"]
 
@@ -73,7 +73,7 @@ def claim_run_folder(out: Path, parameters_sha256: str) -> None:
 def write_run_outputs(
     run: RunFolder,
     discovery: Discovery,
-    judges: Sequence[SlideJudge],
+    judges: Sequence[CaseJudge],
     report: JobReport,
     settings: RunSettings,
 ) -> None:
@@ -106,7 +106,7 @@ def write_run_outputs(
         models=_model_records(judges),
         tasks=_task_records(judges),
         calibrations=tuple(judge.calibration.record() for judge in judges if judge.calibration),
-        configuration={"judges": [_configuration(judge) for judge in judges]},
+        configuration={"judges": [judge.configuration() for judge in judges]},
         versions=_versions(),
         hashes={"parameters": settings.parameters_sha256} | _graph_hash(judges),
         counts={
@@ -123,22 +123,11 @@ def write_run_outputs(
     write_report(run.path, record, predictions, failures, cases, details=details)
 
 
-def _model_records(judges: Sequence[SlideJudge]) -> tuple[ModelRecord, ...]:
-    bundles = {judge.bundle.name: judge.bundle for judge in judges}
-    return tuple(
-        ModelRecord(
-            name=bundle.name,
-            modality="slide",
-            weights_sha256=bundle.image_encoder.weights_sha256,
-            embedding_dim=bundle.image_encoder.dim,
-            logit_scale=bundle.logit_scale,
-            licence=bundle.meta.license if bundle.meta else "",
-        )
-        for bundle in bundles.values()
-    )
+def _model_records(judges: Sequence[CaseJudge]) -> tuple[ModelRecord, ...]:
+    return tuple({judge.model.record.name: judge.model.record for judge in judges}.values())
 
 
-def _task_records(judges: Sequence[SlideJudge]) -> tuple[TaskRecord, ...]:
+def _task_records(judges: Sequence[CaseJudge]) -> tuple[TaskRecord, ...]:
     first = {judge.task.name: judge for judge in reversed(judges)}
     return tuple(
         TaskRecord(
@@ -172,26 +161,9 @@ def _threshold(task: Task) -> dict[str, object]:
     }
 
 
-def _graph_hash(judges: Sequence[SlideJudge]) -> dict[str, str]:
+def _graph_hash(judges: Sequence[CaseJudge]) -> dict[str, str]:
     graphs = [judge.certainty.graph for judge in judges if judge.certainty.graph is not None]
     return {"graph": graphs[0].content_sha256} if graphs else {}
-
-
-def _configuration(judge: SlideJudge) -> dict[str, object]:
-    embed = judge.embedder.settings
-    return {
-        "model": judge.bundle.name,
-        "task": judge.task.name,
-        "classifier_sha256": judge.classifier.fingerprint,
-        "calibration_sha256": judge.calibration.sha256 if judge.calibration else None,
-        "confidence": judge.nodes.confidence if judge.nodes else None,
-        "precision": judge.bundle.image_encoder.precision,
-        "tiling": asdict(embed.tiling),
-        "tissue": asdict(embed.tissue),
-        "batch_size": embed.batch_size,
-        "max_failed_share": embed.max_failed_share,
-        "limits": asdict(embed.limits),
-    }
 
 
 def _versions() -> dict[str, str]:

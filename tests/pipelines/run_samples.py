@@ -81,7 +81,7 @@ def write_run(
         cases.append(CaseRow(case_id=case_id, case_key=f"s{number}", path=f"/x/{case_id}"))
         place = folder / "cases" / f"s{number}"
         place.mkdir(parents=True)
-        write_json(place / "result.json", {"slide_sha256": slide_sha256(number)})
+        write_json(place / "result.json", {"content_sha256": slide_sha256(number)})
         scores = np.asarray([[0.9, 0.1, 0.0], [0.7, 0.3, 0.0], [0.2, 0.8, 0.0], [0.1, 0.0, 0.9]])
         write_tile_scores(
             place / TILE_SCORES_FILE,
@@ -114,6 +114,7 @@ def write_run(
                 {
                     "model": "tiny",
                     "task": task.name,
+                    "modality": "slide",
                     "classifier_sha256": CLASSIFIER,
                     "calibration_sha256": None,
                 }

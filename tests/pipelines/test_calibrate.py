@@ -91,7 +91,7 @@ def test_fit_confidence__never_leaves_a_copy_behind_when_it_leaves_a_case_out(
     write_run(tmp_path / "run", np.repeat(shares, 2, axis=0))
     for number in range(20):
         result = tmp_path / "run" / "cases" / f"s{number}" / "result.json"
-        write_json(result, {"slide_sha256": slide_sha256(number // 2)})
+        write_json(result, {"content_sha256": slide_sha256(number // 2)})
     table = write_labels(tmp_path / "labels.csv", [name for name in labels for _ in range(2)])
     found = fit_confidence(judged(tmp_path / "run"), table, alpha=0.2, method="lac")
     assert (found.cases.number, found.cases.num_groups) == (20, 10)

@@ -29,7 +29,7 @@ ROW = PredictionRow(
 
 def write_result(run: RunFolder, **changes: object) -> Path:
     record = {
-        "slide_sha256": "s",
+        "content_sha256": "s",
         "parameters_sha256": "p",
         "rows": [asdict(ROW)],
         "figures": [{"path": "heatmap.png", "title": "t", "description": "d", "is_wide": False}],

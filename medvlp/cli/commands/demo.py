@@ -43,7 +43,7 @@ def demo(
     from medvlp.jobs.progress import Progress
     from medvlp.jobs.runner import LeaseSettings
     from medvlp.models.bundle import load_bundle
-    from medvlp.pipelines.diagnose import diagnose_slides
+    from medvlp.pipelines.diagnose import diagnose_cases
     from medvlp.pipelines.discover import discover_cases
     from medvlp.pipelines.judge import DiagnoseSettings
     from medvlp.training.demo import DemoSettings, prepare_demo
@@ -61,7 +61,7 @@ def demo(
     discovery = discover_cases(model.test_slides[0].path.parent)
     run = out / "run"
     with Progress(len(discovery.cases), "slides", label="Diagnosing") as progress:
-        report = diagnose_slides(
+        report = diagnose_cases(
             discovery,
             [load_bundle(model.bundle)],
             [load_task(model.task)],

@@ -67,7 +67,7 @@ def zero_shot(
     from medvlp.jobs.progress import Progress
     from medvlp.jobs.runner import LeaseSettings
     from medvlp.models.bundle import load_bundle
-    from medvlp.pipelines.diagnose import diagnose_slides
+    from medvlp.pipelines.diagnose import diagnose_cases
     from medvlp.pipelines.judge import RANDOM_WEIGHTS, DiagnoseSettings
 
     _check_confidence(confidence)
@@ -89,7 +89,7 @@ def zero_shot(
         confidence=confidence,
     )
     with Progress(len(discovery.cases), "slides", label="Diagnosing") as progress:
-        report = diagnose_slides(
+        report = diagnose_cases(
             discovery, bundles, tasks, settings, out, progress=progress, lease=LeaseSettings()
         )
     if not json_output:
