@@ -117,7 +117,7 @@ class ClassSpec(StrictModel):
     )
     """Node of the knowledge graph, such as ``DOID:4467``."""
     absent_names: OneOrMany[Words] = ()
-    """Names of the absence of the finding, for the head ``present-absent``."""
+    """Names of the absence of the finding, put into the templates; head ``present-absent``."""
 
 
 class PromptSource(StrictModel):
@@ -225,6 +225,8 @@ class TaskFields(StrictModel):
     """Classes in order."""
     templates: OneOrMany[Words] = ()
     """Sentences with ``{}`` where a name goes."""
+    absent_templates: OneOrMany[Words] = ()
+    """Sentences that deny the name, for findings without absent_names; head ``present-absent``."""
     prompt_pooling: Literal["mean", "max"] = "mean"
     """CT and radiographs: a class is the mean of its prompts, or as near as the nearest of them."""
     unit_pooling: Literal["max", "mean"] = "max"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medvlp.config.strict import rule_error
-from medvlp.config.task_records import PAIR_HEADS, ThresholdSource
+from medvlp.config.task_effects import RATIO_HEADS, check_effect
+from medvlp.config.task_records import PAIR_HEADS
 from medvlp.errors import nearest_name
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ HEADS_BY_MODALITY: dict[str, tuple[str, ...]] = {
     "ct": ("present-absent", "multi-label", "top-j", "mean"),
     "radiograph": ("present-absent", "multi-label", "mean"),
 }
-_RATIO_HEADS = ("detection-ratio", "segmentation")
 
 
 def check_task(task: TaskFields) -> None:
@@ -31,7 +31,7 @@ def check_task(task: TaskFields) -> None:
     _check_positive_class(task)
     _check_scale(task)
     _check_top_j(task)
-    _check_effect(task)
+    check_effect(task)
 
 
 def _check_class_names(task: TaskFields) -> None:
@@ -75,16 +75,22 @@ def _check_templates(task: TaskFields) -> None:
             hint="the plainest is templates: ['{}.']",
             at="templates",
         )
-    for index, template in enumerate(task.templates):
-        if template.count("{}") != 1:
-            raise rule_error(
-                "MV1504",
-                f"{template!r} has {template.count('{}')} places for the name",
-                expected="{} exactly once",
-                at=f"templates[{index}]",
-            )
-    if len(set(map(_fold, task.templates))) < len(task.templates):
-        raise rule_error("MV1507", "a template is given twice", at="templates")
+    known: set[str] = set()
+    for key, templates in (
+        ("templates", task.templates),
+        ("absent_templates", task.absent_templates),
+    ):
+        for index, template in enumerate(templates):
+            if template.count("{}") != 1:
+                raise rule_error(
+                    "MV1504",
+                    f"{template!r} has {template.count('{}')} places for the name",
+                    expected="{} exactly once",
+                    at=f"{key}[{index}]",
+                )
+            if _fold(template) in known:
+                raise rule_error("MV1507", "a template is given twice", at=key)
+            known.add(_fold(template))
 
 
 def _check_named_classes(task: TaskFields) -> None:
@@ -163,11 +169,12 @@ def _check_findings(task: TaskFields) -> None:
             at="normal",
         )
     for name in task.finding_names:
-        if not task.classes[name].absent_names:
+        if not (task.classes[name].absent_names or task.absent_templates):
             raise rule_error(
                 "MV1503",
-                "head 'present-absent' needs absent_names",
-                hint="for example absent_names: [no fracture]",
+                "head 'present-absent' needs absent_names or absent_templates",
+                hint="for example absent_names: [no fracture], or for all classes "
+                "absent_templates: ['there is no {}.']",
                 at=f"classes.{name}",
             )
 
@@ -191,7 +198,7 @@ def _check_subtypes(task: TaskFields) -> None:
 
 
 def _check_positive_class(task: TaskFields) -> None:
-    wanting = [head for head in _RATIO_HEADS if head in task.heads]
+    wanting = [head for head in RATIO_HEADS if head in task.heads]
     if wanting and task.positive is None:
         raise rule_error(
             "MV1503",
@@ -231,63 +238,6 @@ def _check_top_j(task: TaskFields) -> None:
             )
     if len(set(task.top_j)) < len(task.top_j):
         raise rule_error("MV1507", "a number is given twice", at="top_j")
-
-
-def _check_effect(task: TaskFields) -> None:
-    """Refuse settings that no part of the task would look at; roles of classes stay allowed."""
-    used_by = {
-        "threshold": (task.threshold != 0.5, (*_RATIO_HEADS, *PAIR_HEADS)),
-        "min_ratio": (task.min_ratio != 0.05, _RATIO_HEADS),
-        "undecided": (task.undecided != "second-choice", ("subtype-ratio",)),
-        "unit_pooling": (task.unit_pooling != "max", PAIR_HEADS),
-    }
-    for key, (is_set, heads) in used_by.items():
-        if is_set and not set(heads) & set(task.heads):
-            raise rule_error(
-                "MV1506",
-                f"no head of this task ({', '.join(task.heads)}) looks at it",
-                hint=f"remove the key, or add one of {list(heads)}",
-                at=key,
-            )
-    if task.aggregate != "mean" and not task.top_j:
-        raise rule_error("MV1506", "there is no top_j to aggregate", at="aggregate")
-    if task.top_j and task.modality == "radiograph":
-        raise rule_error("MV1506", "a radiograph has one embedding only", at="top_j")
-    if getattr(task.prompts.ensemble, "screen", None) and task.modality != "slide":
-        raise rule_error(
-            "MV1506", "prompts are screened on the tiles of slides only", at="prompts.ensemble"
-        )
-    for name, spec in task.classes.items():
-        if spec.absent_names and (
-            "present-absent" not in task.heads or name not in task.finding_names
-        ):
-            raise rule_error(
-                "MV1506",
-                "absent_names are used by head 'present-absent' only, for what is not normal",
-                at=f"classes.{name}",
-            )
-    _check_pooling(task)
-
-
-def _check_pooling(task: TaskFields) -> None:
-    """Refuse ways of pooling where there is nothing to pool."""
-    if task.unit_pooling != "max" and task.modality == "radiograph":
-        raise rule_error("MV1506", "a radiograph has one embedding only", at="unit_pooling")
-    if isinstance(task.threshold, ThresholdSource) and task.modality != "slide":
-        raise rule_error("MV1506", "a threshold is fitted on the tiles of slides", at="threshold")
-    if task.prompt_pooling == "mean":
-        return
-    ensemble = task.prompts.ensemble
-    reasons = {
-        "the tiles of slides are compared with the mean of the prompts": task.modality == "slide",
-        "there is only one prompt per class": ensemble == "first-prompt",
-        "drawn prompts are added up": getattr(ensemble, "random", None) is not None,
-    }
-    for reason, holds in reasons.items():
-        if holds:
-            raise rule_error(
-                "MV1506", reason, hint="remove the key, its default is mean", at="prompt_pooling"
-            )
 
 
 def _uses_prompt_file(task: TaskFields) -> bool:

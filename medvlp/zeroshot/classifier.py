@@ -16,12 +16,7 @@ import numpy as np
 
 from medvlp.config.task import PAIR_HEADS
 from medvlp.errors import ConfigError, ModelError
-from medvlp.zeroshot.prompt_choice import (
-    ABSENT,
-    PRESENT,
-    choose_class_prompts,
-    choose_pair_prompts,
-)
+from medvlp.zeroshot.prompt_choice import choose_class_prompts, choose_pair_prompts
 from medvlp.zeroshot.prompt_columns import FindingPairs, PromptColumns
 from medvlp.zeroshot.screening import PromptCandidates, sum_prompt_sets
 
@@ -181,15 +176,15 @@ class _TaskWords:
         for name, found in self.findings.items():
             prompts[name] = tuple(dict.fromkeys((*prompts[name], *found.texts())))
         for name, found in self.against.items():
-            prompts.setdefault(f"{name}: {ABSENT}", found.texts())
+            prompts.setdefault(f"{name}: absent", found.texts())
         return prompts
 
 
 def _choose_words(task: Task) -> _TaskWords:
-    pair_sets, rule = choose_pair_prompts(task)
-    findings = {name: _Words(sets, PRESENT) for name, sets in pair_sets.items()}
-    against = {name: _Words(sets, ABSENT) for name, sets in pair_sets.items()}
-    classes = findings
+    pairs = choose_pair_prompts(task)
+    findings = {name: _Words(sets, name) for name, sets in pairs.present.items()}
+    against = {name: _Words(sets, name) for name, sets in pairs.absent.items()}
+    classes, rule = findings, pairs.rule
     if not set(task.heads) <= set(PAIR_HEADS):
         class_sets, rule = choose_class_prompts(task)
         classes = {name: _Words(class_sets, name) for name in task.class_names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medvlp.config.task import PromptSource
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
     from medvlp.config.task import Task
 
-__all__ = ["ABSENT", "PRESENT", "choose_class_prompts", "choose_pair_prompts"]
-
-PRESENT, ABSENT = "present", "absent"
-"""Names of the two classes of the prompt sets that judge one finding."""
+__all__ = ["PairPrompts", "choose_class_prompts", "choose_pair_prompts"]
 
 _MAX_CANDIDATES = 10_000
 _RULES = {
@@ -46,43 +44,64 @@ def choose_class_prompts(task: Task) -> tuple[tuple[PromptSet, ...], str]:
         ConfigError: MV1510 if a prompt file does not fit, MV1515 if there are too many sets.
     """
     names = {name: spec.names for name, spec in task.classes.items()}
-    sets, what = _candidates(task, names, _sets_of_task_file(task))
+    sets, what = _candidates(task, PromptSet(names, task.templates), _sets_of_task_file(task))
     return _choose(task, sets, f"{len(sets)} {what}")
 
 
-def choose_pair_prompts(task: Task) -> tuple[dict[str, tuple[PromptSet, ...]], str]:
-    """Return prompt sets of the classes :data:`PRESENT` and :data:`ABSENT` for each finding.
+@dataclass(frozen=True)
+class PairPrompts:
+    """Prompt sets for and against each finding.
 
-    Against a finding stand its ``absent_names`` (head ``present-absent``), else the names of the
-    normal class (``multi-label``). Absent names go into the templates of a prompt file too.
+    Attributes:
+        present: Finding to prompt sets that hold it.
+        absent: Finding to prompt sets that hold, under its name, the words against it.
+        rule: How they are chosen, in words.
+    """
+
+    present: Mapping[str, tuple[PromptSet, ...]]
+    absent: Mapping[str, tuple[PromptSet, ...]]
+    rule: str
+
+
+def choose_pair_prompts(task: Task) -> PairPrompts:
+    """Return the prompt sets that judge each finding by itself.
+
+    Against a finding stand its ``absent_names`` in the same templates, else its own names in the
+    ``absent_templates`` (head ``present-absent``), or the names of the normal class
+    (``multi-label``). The templates are those of the prompt file where there is one.
 
     Args:
         task: The task; its prompt file, if it names one, is read here.
-
-    Returns:
-        The sets of each finding of ``finding_names``, and the rule in words.
 
     Raises:
         ConfigError: MV1510 if a prompt file does not fit, MV1515 if there are too many sets.
     """
     of_file = _sets_of_task_file(task)
-    chosen, rule = {}, ""
-    for finding in task.finding_names:
-        own = None
+    names = {name: spec.names for name, spec in task.classes.items()}
+    written = PromptSet(names, task.templates)
+    found: dict[bool, dict[str, tuple[PromptSet, ...]]] = {True: {}, False: {}}
+    rule = ""
+    for finding, is_present in itertools.product(task.finding_names, (True, False)):
+        own = _one_side(task, finding, written, is_present=is_present)
+        sides = None
         if of_file is not None:
-            own = tuple(_pair(task, finding, found.names, found.templates) for found in of_file)
-        names = {name: spec.names for name, spec in task.classes.items()}
-        pair = _pair(task, finding, names, task.templates)
-        sets, what = _candidates(task, pair.names, own)
-        chosen[finding], rule = _choose(task, sets, f"the {what} for and against each finding")
-    return chosen, rule
+            sides = tuple(_one_side(task, finding, s, is_present=is_present) for s in of_file)
+        sets, what = _candidates(task, own, sides)
+        found[is_present][finding], rule = _choose(
+            task, sets, f"the {what} for and against each finding"
+        )
+    return PairPrompts(found[True], found[False], rule)
 
 
-def _pair(
-    task: Task, finding: str, names: Mapping[str, tuple[str, ...]], templates: tuple[str, ...]
-) -> PromptSet:
-    against = task.classes[finding].absent_names or names[str(task.normal)]
-    return PromptSet({PRESENT: names[finding], ABSENT: against}, templates)
+def _one_side(task: Task, finding: str, words: PromptSet, *, is_present: bool) -> PromptSet:
+    names, templates = words.names[finding], words.templates
+    if not is_present and task.classes[finding].absent_names:
+        names = task.classes[finding].absent_names
+    elif not is_present and "present-absent" in task.heads:
+        templates = task.absent_templates
+    elif not is_present:
+        names = words.names[str(task.normal)]
+    return PromptSet({finding: names}, templates)
 
 
 def _sets_of_task_file(task: Task) -> tuple[PromptSet, ...] | None:
@@ -104,18 +123,19 @@ def _sets_of_file(task: Task, path: Path) -> tuple[PromptSet, ...]:
 
 
 def _candidates(
-    task: Task, names: Mapping[str, tuple[str, ...]], of_file: tuple[PromptSet, ...] | None
+    task: Task, written: PromptSet, of_file: tuple[PromptSet, ...] | None
 ) -> tuple[tuple[PromptSet, ...], str]:
-    """Return the sets to choose from and what they are; the words for them are of this task."""
+    """Return the sets to choose from, those of the file first, and what they are."""
     ensemble = task.prompts.ensemble
     if of_file is not None:
         return of_file, f"prompt sets of {_file_name(task)}"
     if isinstance(ensemble, PromptSource):
-        sets = _all_combinations(task.name, PromptSet(names, task.templates))
-        return sets, "combinations of names and templates"
+        return _all_combinations(task.name, written), "combinations of names and templates"
+    names, templates = written.names, written.templates
     if ensemble != "all":
         names = {name: texts[:1] for name, texts in names.items()}
-    templates = task.templates[:1] if ensemble == "first-prompt" else task.templates
+    if ensemble == "first-prompt":
+        templates = templates[:1]
     return (PromptSet(names, templates),), "prompts"
 
 

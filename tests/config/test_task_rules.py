@@ -50,24 +50,12 @@ def one_class() -> dict[str, Any]:
         (ct_task(modality="radiograph"), "MV1505", "radiographs have no scale"),
         (slide_task(head="present-absent"), "MV1506", "does not judge modality 'slide'"),
         (ct_task(head="subtype-ratio"), "MV1506", "does not judge modality 'ct'"),
-        (slide_task(threshold=0.7), "MV1506", "threshold: no head of this task"),
-        (slide_task(threshold={"from": "t.json"}), "MV1506", "threshold: no head of this task"),
-        (slide_task(head="mean", undecided="first-class"), "MV1506", "undecided: no head"),
         (
             detection_task(threshold={"form": "a"}),
             "MV1001",
             r"threshold.form is not .* mean 'from'",
         ),
         (slide_task(prompts={"random": 5, "screen": 5}), "MV1506", "screened or drawn, not both"),
-        (slide_task(min_ratio=0.7), "MV1506", "min_ratio: no head of this task"),
-        (slide_task(aggregate="sum"), "MV1506", "aggregate: there is no top_j"),
-        (ct_task(modality="radiograph", scale=..., top_j=[1]), "MV1506", "one embedding only"),
-        (ct_task(prompts={"screen": 3}), "MV1506", "screened on the tiles of slides only"),
-        (
-            slide_task(classes=THREE | {"PRCC": {"names": ["a"], "absent_names": ["b"]}}),
-            "MV1506",
-            "absent_names are used by",
-        ),
         (ct_task(head=["present-absent", "multi-label"]), "MV1506", "same question in two ways"),
         (ct_task(head="multi-label", classes=THREE), "MV1503", "normal: head 'multi-label' needs"),
         (
@@ -82,30 +70,16 @@ def one_class() -> dict[str, Any]:
             "normal: head 'present-absent' compares each finding with its own absence",
         ),
         (
-            ct_task(head="multi-label", normal="Normal", classes=PAIRED),
-            "MV1506",
-            "classes.mass: absent_names are used by head 'present-absent' only",
+            ct_task(classes=one_class(), absent_templates=["no.", "no {}."]),
+            "MV1504",
+            r"absent_templates\[0\].*0 places",
+        ),
+        (
+            ct_task(classes=one_class(), absent_templates=["There is {}."]),
+            "MV1507",
+            "absent_templates: a template is given twice",
         ),
         (ct_task(prompt_pooling="min"), "MV1002", "prompt_pooling='min'"),
-        (slide_task(prompt_pooling="max"), "MV1506", "prompt_pooling: the tiles of slides"),
-        (ct_task(prompt_pooling="max", prompts={"random": 9}), "MV1506", "drawn prompts are added"),
-        (
-            ct_task(prompt_pooling="max", prompts={"ensemble": "first-prompt"}),
-            "MV1506",
-            "only one prompt per class",
-        ),
-        (slide_task(unit_pooling="mean"), "MV1506", "unit_pooling: no head of this task"),
-        (
-            ct_task(head="mean", classes=THREE, unit_pooling="mean"),
-            "MV1506",
-            "unit_pooling: no head of this task",
-        ),
-        (
-            ct_task(modality="radiograph", scale=..., unit_pooling="mean"),
-            "MV1506",
-            "unit_pooling: a radiograph has one embedding only",
-        ),
-        (ct_task(threshold={"from": "t.json"}), "MV1506", "threshold: a threshold is fitted on"),
         (slide_task(classes=THREE | {"ccrcc": {"names": ["a"]}}), "MV1507", "differ in case"),
         (
             slide_task(classes=THREE | {"PRCC": {"names": ["Clear  cell carcinoma"]}}),
@@ -159,6 +133,7 @@ def test_check_task__refuses_what_does_not_go_together(
         ct_task(head=["present-absent", "mean"], normal="Normal", classes=PAIRED),
         ct_task(modality="radiograph", scale=..., prompt_pooling="max"),
         ct_task(prompts={"random": 100}),
+        ct_task(classes=PAIRED, absent_templates=["there is no {}."]),
     ],
 )
 def test_check_task__accepts_what_goes_together(document: dict[str, Any]) -> None:

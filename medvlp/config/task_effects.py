@@ -1,0 +1,91 @@
+"""Settings of a task that would have no effect are refused: something else was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medvlp.config.strict import rule_error
+from medvlp.config.task_records import PAIR_HEADS, ThresholdSource
+
+if TYPE_CHECKING:
+    from medvlp.config.task_records import TaskFields
+
+__all__ = ["RATIO_HEADS", "check_effect"]
+
+RATIO_HEADS = ("detection-ratio", "segmentation")
+"""Heads that count the tiles of one positive class."""
+
+
+def check_effect(task: TaskFields) -> None:
+    """Raise the first setting that no part of a task would look at; roles of classes stay allowed.
+
+    Args:
+        task: A task whose single values are valid.
+    """
+    used_by = {
+        "threshold": (task.threshold != 0.5, (*RATIO_HEADS, *PAIR_HEADS)),
+        "min_ratio": (task.min_ratio != 0.05, RATIO_HEADS),
+        "undecided": (task.undecided != "second-choice", ("subtype-ratio",)),
+        "unit_pooling": (task.unit_pooling != "max", PAIR_HEADS),
+    }
+    for key, (is_set, heads) in used_by.items():
+        if is_set and not set(heads) & set(task.heads):
+            raise rule_error(
+                "MV1506",
+                f"no head of this task ({', '.join(task.heads)}) looks at it",
+                hint=f"remove the key, or add one of {list(heads)}",
+                at=key,
+            )
+    if task.aggregate != "mean" and not task.top_j:
+        raise rule_error("MV1506", "there is no top_j to aggregate", at="aggregate")
+    if task.top_j and task.modality == "radiograph":
+        raise rule_error("MV1506", "a radiograph has one embedding only", at="top_j")
+    if getattr(task.prompts.ensemble, "screen", None) and task.modality != "slide":
+        raise rule_error(
+            "MV1506", "prompts are screened on the tiles of slides only", at="prompts.ensemble"
+        )
+    _check_absence(task)
+    _check_pooling(task)
+
+
+def _check_absence(task: TaskFields) -> None:
+    """Refuse words for the absence of something that no head asks for."""
+    for name, spec in task.classes.items():
+        if spec.absent_names and (
+            "present-absent" not in task.heads or name not in task.finding_names
+        ):
+            raise rule_error(
+                "MV1506",
+                "absent_names are used by head 'present-absent' only, for what is not normal",
+                at=f"classes.{name}",
+            )
+    if task.absent_templates and (
+        "present-absent" not in task.heads
+        or all(task.classes[name].absent_names for name in task.finding_names)
+    ):
+        raise rule_error(
+            "MV1506",
+            "they are used by head 'present-absent' only, for classes without absent_names",
+            at="absent_templates",
+        )
+
+
+def _check_pooling(task: TaskFields) -> None:
+    """Refuse ways of pooling where there is nothing to pool."""
+    if task.unit_pooling != "max" and task.modality == "radiograph":
+        raise rule_error("MV1506", "a radiograph has one embedding only", at="unit_pooling")
+    if isinstance(task.threshold, ThresholdSource) and task.modality != "slide":
+        raise rule_error("MV1506", "a threshold is fitted on the tiles of slides", at="threshold")
+    if task.prompt_pooling == "mean":
+        return
+    ensemble = task.prompts.ensemble
+    reasons = {
+        "the tiles of slides are compared with the mean of the prompts": task.modality == "slide",
+        "there is only one prompt per class": ensemble == "first-prompt",
+        "drawn prompts are added up": getattr(ensemble, "random", None) is not None,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise rule_error(
+                "MV1506", reason, hint="remove the key, its default is mean", at="prompt_pooling"
+            )
