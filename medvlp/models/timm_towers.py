@@ -24,6 +24,7 @@ __all__ = [
     "check_architecture",
     "load_timm_encoder",
     "load_timm_folder",
+    "load_trained_tower",
     "with_local_seed",
 ]
 
@@ -114,7 +115,7 @@ def load_timm_encoder(name: str, spec: str, *, device: str, precision: str) -> I
         weights = _without_classifier(tower, read_safetensors(Path(pretrained)))
         load_weights_into(tower, weights, name)
     else:
-        tower = _load_tagged(architecture, pretrained)
+        tower = load_trained_tower(architecture, pretrained, {})
     return _encoder(name, tower, not pretrained, device, precision)
 
 
@@ -135,13 +136,15 @@ def load_timm_folder(name: str, folder: Path, *, device: str, precision: str) ->
     return _encoder(name, tower, False, device, precision)
 
 
-def _load_strictly(name: str) -> torch.nn.Module:
+def _load_strictly(name: str, options: Mapping[str, Any] | None = None) -> torch.nn.Module:
     """Load trained weights with their own classifier, then take the classifier off.
 
     Asked for a model without classifier at once, timm would leave out of its check any other weight
     that the file lacks, and keep it random.
     """
-    tower: Any = with_local_seed(lambda: timm.create_model(name, pretrained=True))
+    tower: Any = with_local_seed(
+        lambda: timm.create_model(name, pretrained=True, **(options or {}))
+    )
     if tower.num_classes:
         tower.reset_classifier(0)
     return cast("torch.nn.Module", tower)
@@ -157,7 +160,18 @@ def _without_classifier(
     return {key: value for key, value in weights.items() if not key.startswith(prefixes)}
 
 
-def _load_tagged(architecture: str, tag: str) -> torch.nn.Module:
+def load_trained_tower(architecture: str, tag: str, options: Mapping[str, Any]) -> torch.nn.Module:
+    """Load trained weights of timm by their tag, from its cache or the hub, without classifier.
+
+    Args:
+        architecture: A timm name without a tag.
+        tag: Name of the weights.
+        options: Further arguments of the architecture.
+
+    Raises:
+        ModelError: If the tag is unknown (MV1402), or the weights cannot be fetched or do not fit
+            (MV1412).
+    """
     known = timm.list_pretrained(f"{architecture}.*")
     wanted = f"{architecture}.{tag}"
     if wanted not in known:
@@ -168,7 +182,7 @@ def _load_tagged(architecture: str, tag: str) -> torch.nn.Module:
             expected=f"one of {tags}" if tags else "no tag: timm has no weights for it at all",
         )
     try:
-        return _load_strictly(wanted)
+        return _load_strictly(wanted, options)
     except _LOAD_ERRORS as error:
         raise ModelError(
             "MV1412",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from medvlp.models.timm_towers import with_local_seed
+from medvlp.models.volume.inflated_vit import InflatedVit, build_flat_vit
+from medvlp.models.volume.monai_towers import MonaiResNet, SegResNetEncoder, SwinUnetrEncoder
 from medvlp.models.volume.resnet3d import ResNet3d
 from medvlp.models.volume.settings import (
     InflatedVitSettings,
@@ -12,10 +14,10 @@ from medvlp.models.volume.settings import (
     ResNet3dSettings,
     SegResNetSettings,
     SwinUnetrSettings,
-    VolumeTowerSettings,
 )
 
 if TYPE_CHECKING:
+    from medvlp.models.volume.settings import VolumeTowerSettings
     from medvlp.models.volume.towers import VolumeTower
 
 __all__ = ["build_volume_tower"]
@@ -24,7 +26,7 @@ Shape = tuple[int, int, int]
 
 
 def build_volume_tower(
-    settings: VolumeTowerSettings, shape: Shape, *, seed: int = 0
+    settings: VolumeTowerSettings, shape: Shape, *, seed: int = 0, tag: str = ""
 ) -> VolumeTower:
     """Build a network for boxes of one size.
 
@@ -33,21 +35,31 @@ def build_volume_tower(
         shape: Voxels of a box along its axes, in the order in which the network takes them
             (``network_shape`` of a :class:`medvlp.types.VolumePreprocessing`).
         seed: Fixes the random weights; the program's random state is left as it was.
+        tag: Trained weights of timm that a vision transformer is inflated from; empty for random
+            ones.
 
     Raises:
         ModelError: If the network cannot take boxes of this size (MV1430), or the architecture of a
             vision transformer is unknown (MV1402) or cannot be inflated (MV1431).
+        ValueError: If a tag is given to another network.
     """
-    return with_local_seed(lambda: _build(settings, shape), seed)
+    if tag and not isinstance(settings, InflatedVitSettings):
+        msg = f"{settings.architecture} is not inflated from weights of timm, got tag {tag!r}"
+        raise ValueError(msg)
 
+    def build() -> VolumeTower:
+        match settings:
+            case ResNet3dSettings():
+                return ResNet3d(settings)
+            case MonaiResNetSettings():
+                return MonaiResNet(settings)
+            case SegResNetSettings():
+                return SegResNetEncoder(settings, shape)
+            case SwinUnetrSettings():
+                return SwinUnetrEncoder(settings, shape)
+            case InflatedVitSettings():
+                return InflatedVit(build_flat_vit(settings, tag, seed=seed), settings, shape)
+            case _:
+                assert_never(settings)
 
-def _build(settings: VolumeTowerSettings, shape: Shape) -> VolumeTower:
-    match settings:
-        case ResNet3dSettings():
-            return ResNet3d(settings)
-        case MonaiResNetSettings() | SwinUnetrSettings() | SegResNetSettings():
-            raise NotImplementedError
-        case InflatedVitSettings():
-            raise NotImplementedError
-        case _:
-            assert_never(settings)
+    return with_local_seed(build, seed)
