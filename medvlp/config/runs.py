@@ -83,7 +83,7 @@ class PredictionRow:
             "answers yes and no."
         ),
     )
-    n_units: int = field(default=0, metadata=about("Tiles, crops or images planned for the case."))
+    n_units: int = field(default=0, metadata=about("Tiles, boxes or images planned for the case."))
     n_used: int = field(default=0, metadata=about("Units that the prediction rests on."))
     n_failed: int = field(default=0, metadata=about("Units that could not be read."))
     probabilities: Mapping[str, float] = field(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_page_content"]
 
-_UNITS = {"slide": "tiles", "ct": "crops", "radiograph": "images"}
+_UNITS = {"slide": "tiles", "ct": "boxes", "radiograph": "images"}
 _MAX_BARS = 8
 
 
@@ -119,10 +119,9 @@ def _task_colours(task: TaskRecord) -> dict[str, str]:
 
 def _result(row: PredictionRow, colours: Mapping[str, str]) -> ResultContent:
     ranked = sorted(row.probabilities.items(), key=lambda item: -item[1])
+    predicted = _predicted(row)
     bars = tuple(
-        score_bar(
-            name, share, colours.get(name, PLAIN_COLOUR), is_prediction=name == row.prediction
-        )
+        score_bar(name, share, colours.get(name, PLAIN_COLOUR), is_prediction=name in predicted)
         for name, share in ranked[:_MAX_BARS]
     )
     facts: list[tuple[str, str]] = []
@@ -148,27 +147,40 @@ def _result(row: PredictionRow, colours: Mapping[str, str]) -> ResultContent:
     )
 
 
+def _predicted(row: PredictionRow) -> tuple[str, ...]:
+    """Return the predicted class, or all findings that are there, or the word for none."""
+    if row.prediction is None:
+        return ()
+    return row.findings or (row.prediction,)
+
+
 def _totals(
     predictions: Sequence[PredictionRow], colours: Mapping[str, Mapping[str, str]]
 ) -> tuple[tuple[str, str, tuple[ScoreBar, ...]], ...]:
-    """Count the predictions of each class, by task and model, in the order of first occurrence."""
+    """Count the cases of each class, by task and model, in the order of first occurrence.
+
+    A case with several findings counts for each of them.
+    """
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    judged: Counter[tuple[str, str]] = Counter()
     for row in predictions:
         if row.prediction is not None:
-            found[row.task, row.model][row.prediction] += 1
+            found[row.task, row.model].update(_predicted(row))
+            judged[row.task, row.model] += 1
     return tuple(
-        (task, model, _count_bars(counter, colours.get(task, {})))
+        (task, model, _count_bars(counter, judged[task, model], colours.get(task, {})))
         for (task, model), counter in found.items()
     )
 
 
-def _count_bars(counter: Counter[str], colours: Mapping[str, str]) -> tuple[ScoreBar, ...]:
-    """Return a bar per class that occurs, in the order of the task."""
+def _count_bars(
+    counter: Counter[str], num_cases: int, colours: Mapping[str, str]
+) -> tuple[ScoreBar, ...]:
+    """Return a bar per class that occurs, in the order of the task, as a share of the cases."""
     names = [*(n for n in colours if n in counter), *sorted(set(counter) - set(colours))]
-    total = counter.total()
     return tuple(
         replace(
-            score_bar(name, counter[name] / total, colours.get(name, PLAIN_COLOUR)),
+            score_bar(name, counter[name] / num_cases, colours.get(name, PLAIN_COLOUR)),
             text=str(counter[name]),
         )
         for name in names

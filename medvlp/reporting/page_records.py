@@ -102,7 +102,7 @@ class ResultContent:
 
     Attributes:
         row: The prediction.
-        units: What the prediction rests on: tiles, crops or images.
+        units: What the prediction rests on: tiles, boxes or images.
         bars: The classes with the highest shares, highest first.
         num_hidden: How many classes have no bar.
         facts: Names and values: scores of the rules, interval, node, set.
@@ -124,8 +124,13 @@ class ResultContent:
         return score_bar(self.row.prediction, self.row.confidence, colour)
 
     @property
+    def nothing_found(self) -> str:
+        """What to say where there was nothing to judge."""
+        return "Nothing but air found" if self.row.modality == "ct" else "No tissue found"
+
+    @property
     def runner_up(self) -> ScoreBar | None:
-        """The class with the highest share after the predicted one."""
+        """The class with the highest share that is not predicted."""
         return next((bar for bar in self.bars if not bar.is_prediction), None)
 
     @property
@@ -177,7 +182,7 @@ class CaseContent:
         if "diagnosed" in statuses:
             return "with a prediction"
         if "no-tissue" in statuses:
-            return "no tissue"
+            return "only air" if self.results[0].row.modality == "ct" else "no tissue"
         return "failed" if self.failures else "not reached"
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,46 @@ def test_build_page_content__totals_follow_the_order_of_the_task() -> None:
         ("CCRCC", "1", "25.0%"),
         ("PRCC", "3", "75.0%"),
     ]
+
+
+def test_build_page_content__counts_a_case_for_each_of_its_findings() -> None:
+    shares = {"cyst": 0.75, "stone": 0.625, "mass": 0.25}
+    common = {"modality": "ct", "probabilities": shares}
+    rows = [
+        prediction("a", prediction="cyst; stone", findings=("cyst", "stone"), **common),
+        prediction("b", prediction="cyst", findings=("cyst",), **common),
+        prediction("c", prediction="none", findings=(), **common),
+        prediction("d", prediction="none", findings=(), **common),
+    ]
+    page = build(rows, cases=[case(name) for name in "abcd"])
+    assert page.units == "boxes"
+    ((_, _, bars),) = page.totals
+    assert [(bar.name, bar.text, bar.width) for bar in bars] == [
+        ("cyst", "2", "50.0%"),
+        ("none", "2", "50.0%"),
+        ("stone", "1", "25.0%"),
+    ]
+    (result,) = page.cases[0].results
+    assert [(bar.name, bar.is_prediction) for bar in result.bars] == [
+        ("cyst", True),
+        ("stone", True),
+        ("mass", False),
+    ]
+    assert result.runner_up.name == "mass"
+    assert not any(bar.is_prediction for bar in page.cases[2].results[0].bars)
+
+
+def test_build_page_content__counts_slides_and_scans_in_units() -> None:
+    rows = [prediction("a"), prediction("b", task="masses", model="big", modality="ct")]
+    assert build(rows, cases=[case("a"), case("b")]).units == "units"
+
+
+def test_build_page_content__tells_a_scan_of_air_from_a_slide_without_tissue() -> None:
+    air = replace(empty("b"), modality="ct")
+    page = build([empty("a"), air], cases=[case("a"), case("b")])
+    assert dict(page.counts) == {"no tissue": 1, "only air": 1}
+    said = [content.results[0].nothing_found for content in page.cases]
+    assert said == ["No tissue found", "Nothing but air found"]
 
 
 def test_build_page_content__tells_interval_concept_and_set() -> None:
