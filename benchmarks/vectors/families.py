@@ -12,6 +12,7 @@ from benchmarks.vectors import (
     metrics,
     prompts,
     slides,
+    units,
     weights,
 )
 
@@ -24,6 +25,7 @@ _GROUPS = (
     fill,
     prompts,
     slides,
+    units,
     metrics,
     losses_contrastive,
     losses_supervised,
