@@ -32,7 +32,10 @@ class Case:
         slide_mpp: Micrometres per level-0 pixel stated by the user, or None.
         companions: Further files of the same case (the other levels of a DICOM slide, the other
             slices of a series).
-        mask: A label map of the organs of a scan, on the grid of the scan, or None.
+        mask: A label map of the organs of a scan, on the grid of the scan, or a folder with one
+            file for each organ, or None.
+        series: Which scan of ``path`` it is where that holds several (an archive, a file with
+            several passes), else empty.
     """
 
     case_id: str
@@ -42,6 +45,7 @@ class Case:
     slide_mpp: float | None = None
     companions: tuple[Path, ...] = ()
     mask: Path | None = None
+    series: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from medvlp.errors import FeatureError
 from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
+from medvlp.io.hdf5_writing import create_rows, store_attribute
 from medvlp.slides.feature_match import check_features_match
 from medvlp.slides.feature_meta import (
     FeatureMeta,
@@ -37,8 +38,6 @@ __all__ = [
     "read_features",
     "write_features",
 ]
-
-_CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -80,22 +79,19 @@ def write_features(path: Path, features: SlideFeatures) -> None:
     image = io.BytesIO()
     with h5py.File(image, "w", libver=("v110", "v110")) as file:
         for name, value in meta_to_attributes(features.meta).items():
-            if isinstance(value, str):
-                _store_text(file, name, value)
-            else:
-                file.attrs[name] = value
-        stored = _create(file, "features", features.features)
+            store_attribute(file, name, value)
+        stored = create_rows(file, "features", features.features)
         for name, value in (
             ("name", features.meta.case_key),
             ("savetodir", "."),
             ("encoder", features.meta.encoder),
         ):
             stored.attrs[name] = value
-        coords = _create(file, "coords", features.coords)
+        coords = create_rows(file, "coords", features.coords)
         for name, value in trident_attributes(features.meta).items():
             coords.attrs[name] = value
-        _create(file, "failed_coords", features.failed_coords)
-        _create(file, "failed_status", features.failed_status)
+        create_rows(file, "failed_coords", features.failed_coords)
+        create_rows(file, "failed_status", features.failed_status)
     with path.open("wb") as out:
         out.write(image.getbuffer())
 
@@ -147,28 +143,6 @@ def read_feature_meta(path: Path) -> FeatureMeta:
     """
     with open_checked(path) as file:
         return meta_from_attributes(read_attributes(file), path.name)
-
-
-def _store_text(file: h5py.File, name: str, text: str) -> None:
-    """Store text of fixed length, which can be read back without HDF5's heap."""
-    encoded = text.encode()
-    file.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
-
-
-def _create(file: h5py.File, name: str, values: NDArray[np.generic]) -> h5py.Dataset:
-    """Store an array in chunks of about 1 MiB with checksums; below two rows in one piece."""
-    rows = len(values)
-    if rows < 2:
-        return file.create_dataset(name, data=values, track_times=False)
-    row_bytes = max(1, values.nbytes // rows)
-    chunk_rows = min(rows, max(2, _CHUNK_BYTES // row_bytes))
-    return file.create_dataset(
-        name,
-        data=values,
-        chunks=(chunk_rows, *values.shape[1:]),
-        fletcher32=True,
-        track_times=False,
-    )
 
 
 def _check_arrays(features: SlideFeatures) -> None:

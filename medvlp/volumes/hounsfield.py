@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.volume import Finding
+from medvlp.volumes.grid_source import GridSource
+from medvlp.volumes.volume import Finding, Volume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medvlp.volumes.volume import Volume
+    from medvlp.volumes.volume import VolumeSource
 
-__all__ = ["check_hounsfield", "require_hounsfield"]
+__all__ = ["check_hounsfield", "require_hounsfield", "sampled_volume"]
 
 _SAMPLE = 200_000
 _PADDING_BELOW_HU = -1500.0
@@ -68,6 +70,30 @@ def require_hounsfield(name: str, volume: Volume) -> None:
             expected="air near -1000 HU and tissue near 0 HU",
             hint="convert the scan again from its DICOM series, with the rescale applied once",
         )
+
+
+def sampled_volume(source: VolumeSource, planes: int = 32) -> Volume:
+    """Return some whole planes of a scan, for checks of values that need not see all of it.
+
+    Args:
+        source: The scan.
+        planes: How many planes, spread evenly over the scan.
+
+    Returns:
+        The planes stacked, with the geometry of the first ones: its positions mean nothing.
+
+    Raises:
+        VolumeError: What reading raises.
+    """
+    depth, height, width = source.geometry.shape_zyx
+    places = sorted({round(at) for at in np.linspace(0, depth - 1, min(planes, depth))})
+    if isinstance(source, GridSource) and source.body.packing != "none":
+        whole = source.read_region((0, 0, 0), source.geometry.shape_zyx)  # inflates once
+        values = [whole[z : z + 1] for z in places]
+    else:
+        values = [source.read_region((z, 0, 0), (z + 1, height, width)) for z in places]
+    geometry = replace(source.geometry, shape_zyx=(len(places), height, width))
+    return Volume(np.concatenate(values), geometry, source.modality)
 
 
 def _sample(values: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.float64]:

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
     from medvlp.volumes.volume import Volume, VolumeSource
 
-__all__ = ["open_found", "open_volume", "read_volume"]
+__all__ = [
+    "choose_volume",
+    "damaged_neighbours",
+    "open_found",
+    "open_volume",
+    "read_volume",
+]
 
 _CT_ONLY = ("CT",)
 _DAMAGED = frozenset({"MV2200", "MV2202", "MV2207"})
@@ -85,12 +91,18 @@ def open_volume(
         VolumeError: MV2205 if there is none, MV2206 if there are several, else see the readers.
     """
     with series_tree(path, limits) as tree:
-        chosen = _the_one_volume(path, tree, modalities)
+        chosen = choose_volume(path, tree, modalities)
         yield open_found(chosen, modalities=modalities, irregular=irregular, limits=limits)
 
 
-def _damaged_neighbours(path: Path, tree: SeriesTree, chosen: FoundSeries) -> tuple[Finding, ...]:
-    """Tell of damaged files: a lost slice at either end leaves no gap."""
+def damaged_neighbours(path: Path, tree: SeriesTree, chosen: FoundSeries) -> tuple[Finding, ...]:
+    """Tell of damaged files beside a series: a lost slice at either end leaves no gap.
+
+    Args:
+        path: Where was looked, for the message.
+        tree: What was found there.
+        chosen: The series.
+    """
     suffixes = {header.path.suffix for header in chosen.headers} - {""}
     lost = [
         skipped
@@ -127,16 +139,32 @@ def read_volume(
         VolumeError: See :func:`open_volume`.
     """
     with series_tree(path, limits) as tree:
-        chosen = _the_one_volume(path, tree, modalities)
+        chosen = choose_volume(path, tree, modalities)
         source = open_found(chosen, modalities=modalities, irregular=irregular, limits=limits)
         volume = source.read()
-        told = _damaged_neighbours(path, tree, chosen)
+        told = damaged_neighbours(path, tree, chosen)
     doubt = check_hounsfield(volume)
     told = told if doubt is None else (*told, doubt)
     return replace(volume, findings=(*volume.findings, *told)) if told else volume
 
 
-def _the_one_volume(path: Path, tree: SeriesTree, modalities: Collection[str]) -> FoundSeries:
+def choose_volume(
+    path: Path, tree: SeriesTree, modalities: Collection[str] = _CT_ONLY, *, name: str = ""
+) -> FoundSeries:
+    """Return the one scan of a tree.
+
+    Args:
+        path: Where was looked, for the message.
+        tree: What was found there.
+        modalities: DICOM's words for what is wanted.
+        name: Name of the series where there may be several, else empty.
+
+    Raises:
+        VolumeError: MV2205 if there is none, MV2206 if there are several, or what was wrong with
+            the only file.
+    """
+    if name:
+        return _named_volume(path, tree, name)
     wanted = [
         series
         for series in tree.series
@@ -171,4 +199,16 @@ def _the_one_volume(path: Path, tree: SeriesTree, modalities: Collection[str]) -
         "MV2205",
         f"{path.name} holds no scan ({shown or 'no image'}; {len(tree.skipped)} files skipped)",
         expected=f"a volume of modality {' or '.join(sorted(modalities))}",
+    )
+
+
+def _named_volume(path: Path, tree: SeriesTree, name: str) -> FoundSeries:
+    for series in tree.series:
+        if series.name == name:
+            return series
+    raise VolumeError(
+        "MV2205",
+        f"{path.name} holds no series {name!r} any more",
+        expected=f"one of {', '.join(series.name for series in tree.series[:4]) or 'none'}",
+        hint="the files have changed since they were found; run the command again",
     )

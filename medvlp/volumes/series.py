@@ -19,13 +19,27 @@ from medvlp.volumes.grouping import drop_copies, group_slices
 from medvlp.volumes.limits import VolumeLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from medvlp.volumes.dicom_slices import SliceHeader
 
-__all__ = ["FoundSeries", "SeriesKind", "SeriesTree", "SkippedFile", "find_series", "series_tree"]
+__all__ = [
+    "GRID_KINDS",
+    "FileLook",
+    "FoundSeries",
+    "SeriesKind",
+    "SeriesTree",
+    "SkippedFile",
+    "find_series",
+    "gather_series",
+    "look_at_file",
+    "series_tree",
+]
 
 SeriesKind = Literal["volume", "scout", "capture", "segmentation", "single slice", "other"]
+
+GRID_KINDS: frozenset[FileKind] = frozenset(("nifti", "nifti-gzip", "nrrd", "metaimage", "stored"))
+"""Kinds of files that hold one volume each."""
 
 _DEFAULT_LIMITS = VolumeLimits()
 _PROJECTIONS = frozenset({"MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "AVERAGE", "VRT"})
@@ -88,6 +102,25 @@ class SeriesTree:
     skipped: tuple[SkippedFile, ...]
 
 
+@dataclass(frozen=True)
+class FileLook:
+    """What one file is.
+
+    Attributes:
+        path: The file.
+        kind: What its first bytes say.
+        headers: Its slices, where it is DICOM and can be read.
+        code: Code of the error catalogue where it holds no scan, else empty.
+        reason: Why it holds none, in words.
+    """
+
+    path: Path
+    kind: FileKind
+    headers: tuple[SliceHeader, ...] = field(default=(), repr=False)
+    code: str = ""
+    reason: str = ""
+
+
 @contextmanager
 def series_tree(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> Iterator[SeriesTree]:
     """Find the series of a file, folder, zip or DICOMDIR; a zip lies unpacked meanwhile.
@@ -120,23 +153,49 @@ def find_series(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> SeriesTre
         VolumeError: MV2200 if the path cannot be read, MV2203 if the folder holds too many files.
     """
     root = path if path.is_dir() else path.parent
+    listed: list[SkippedFile] = []
+    files = _files_below(path, limits) if path.is_dir() else _files_of(path, root, limits, listed)
+    tree = gather_series((look_at_file(file, limits) for file in files), root)
+    return SeriesTree(tree.series, (*listed, *tree.skipped))
+
+
+def look_at_file(file: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> FileLook:
+    """Say what one file is; what is wrong with it is told and not raised.
+
+    Args:
+        file: The file.
+        limits: Caps of size.
+    """
+    kind: FileKind = "other"
+    try:
+        kind = file_kind(file)
+        if kind == "dicom":
+            return FileLook(file, kind, tuple(_image_headers(file, limits)))
+    except VolumeError as error:
+        return FileLook(file, kind, (), error.code, error.reason)
+    if kind in GRID_KINDS:
+        return FileLook(file, kind)
+    refusal = refuse_kind(file, kind)
+    return FileLook(file, kind, (), refusal.code, refusal.reason)
+
+
+def gather_series(looks: Iterable[FileLook], root: Path) -> SeriesTree:
+    """Sort files that were looked at into series.
+
+    Args:
+        looks: What each file is.
+        root: Folder that names start at.
+    """
     skipped: list[SkippedFile] = []
     slices: list[SliceHeader] = []
     found: list[FoundSeries] = []
-    files = _files_below(path, limits) if path.is_dir() else _files_of(path, root, limits, skipped)
-    for file in files:
-        name = _relative(file, root)
-        try:
-            kind = file_kind(file)
-            if kind == "dicom":
-                slices.extend(_image_headers(file, limits))
-            elif kind in {"nifti", "nifti-gzip", "nrrd", "metaimage", "stored"}:
-                found.append(FoundSeries(name, "volume", kind, file))
-            else:
-                refusal = refuse_kind(file, kind)
-                skipped.append(SkippedFile(name, refusal.code, refusal.reason))
-        except VolumeError as error:
-            skipped.append(SkippedFile(name, error.code, error.reason))
+    for look in looks:
+        name = _relative(look.path, root)
+        if look.code:
+            skipped.append(SkippedFile(name, look.code, look.reason))
+        elif look.kind in GRID_KINDS:
+            found.append(FoundSeries(name, "volume", look.kind, look.path))
+        slices.extend(look.headers)
     kept, copies = drop_copies(slices)
     for header in copies:
         skipped.append(
