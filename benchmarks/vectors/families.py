@@ -13,6 +13,7 @@ from benchmarks.vectors import (
     prompts,
     slides,
     units,
+    volumes,
     weights,
 )
 
@@ -25,6 +26,7 @@ _GROUPS = (
     fill,
     prompts,
     slides,
+    volumes,
     units,
     metrics,
     losses_contrastive,

@@ -20,6 +20,7 @@ COMPLETE = (
     "metrics_multiclass",
     "prompt_classifiers",
     "renalclip_metrics",
+    "renalclip_resnet3d",
     "topj_pooling",
 )
 SHIFTED = {
@@ -33,6 +34,7 @@ SHIFTED = {
     "pathpt_slide": "confidence",
     "prompt_classifiers": "conch",
     "renalclip_metrics": "specificity_true",
+    "renalclip_resnet3d": "eval__embedding",
     "topj_pooling": "mizero_smoothed",
 }
 
