@@ -17,7 +17,12 @@ _NORM_TOLERANCE = 0.01
 
 
 def check_features(
-    features: ArrayLike, width: int, *, normalize: bool, unit: str = "tile", case: str = "slide"
+    features: ArrayLike,
+    width: int,
+    *,
+    normalize: bool,
+    units: tuple[str, str] = ("tile", "tiles"),
+    case: str = "slide",
 ) -> NDArray[np.float32]:
     """Return the features of a case as they are, or refuse them.
 
@@ -25,7 +30,7 @@ def check_features(
         features: Image embeddings, shape ``(N, D)``, N > 0, any float type.
         width: Numbers per text embedding.
         normalize: Whether features of another length than 1 are accepted, except for length 0.
-        unit: What a row belongs to, for messages.
+        units: What one row and what several rows belong to, for messages.
         case: What all rows belong to, for messages.
 
     Raises:
@@ -34,6 +39,7 @@ def check_features(
         ValueError: If there are no rows.
     """
     rows = np.asarray(features)
+    unit, plural = units
     if rows.ndim != 2 or len(rows) == 0:
         raise ValueError(f"expected features of at least one {unit}, got shape {rows.shape}")
     if rows.shape[1] != width:
@@ -48,7 +54,7 @@ def check_features(
     if broken.any():
         raise FeatureError(
             "MV1512",
-            f"features of {int(broken.sum())} of {len(rows)} {unit}s are not finite, first in row "
+            f"features of {int(broken.sum())} of {len(rows)} {plural} are not finite, first in row "
             f"{int(broken.argmax())}",
             expected="finite numbers",
             hint=f"embed the {case} again and check the weights of the model",
@@ -57,7 +63,7 @@ def check_features(
     if off.any():
         raise FeatureError(
             "MV1513",
-            f"features of {int(off.sum())} of {len(rows)} {unit}s are not of unit length, the "
+            f"features of {int(off.sum())} of {len(rows)} {plural} are not of unit length, the "
             f"first has length {norms[int(off.argmax())]:.4g}",
             expected="projected features of length 1",
             hint=f"embed the {case} with projected, normalised features",

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CaseVerdict", "judge_units"]
 
-_WORDS = {"ct": ("box", "boxes", "scan"), "radiograph": ("image", "images", "radiograph")}
+_WORDS = {
+    "ct": (("box", "boxes"), "scan"),
+    "radiograph": (("image", "images"), "radiograph"),
+}
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,14 @@ def judge_units(
         github.com/dt-yuhui/RenalCLIP, named classes.
     """
     _check_task(task, classifier)
-    unit, units, case = _WORDS[task.modality]
+    units, case = _WORDS[task.modality]
     rows = check_features(
-        features, classifier.weights.shape[0], normalize=normalize, unit=unit, case=case
+        features, classifier.weights.shape[0], normalize=normalize, units=units, case=case
     )
     names = tuple(unit_names)
     if len(names) != len(rows):
         raise ValueError(f"there are {len(rows)} features but {len(names)} names of units")
-    scored = _score_units(rows, classifier, units)
+    scored = _score_units(rows, classifier, units[1])
     first, scores = apply_heads(scored, task)
     judged = tuple(first.probabilities)
     per_unit = scored.pair_probabilities if first.found is not None else scored.probabilities

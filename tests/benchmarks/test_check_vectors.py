@@ -34,6 +34,7 @@ SHIFTED = {
     "pathpt_slide": "confidence",
     "prompt_classifiers": "conch",
     "renalclip_metrics": "specificity_true",
+    "renalclip_zeroshot": "pairs__roc_auc",
     "renalclip_resnet3d": "eval__embedding",
     "topj_pooling": "mizero_smoothed",
 }

@@ -11,6 +11,7 @@ from medvlp.errors import ConfigError, ModelError
 from medvlp.zeroshot.classifier import build_classifier, class_columns
 from tests.oracles import tile_scores
 from tests.zeroshot.slide_cases import embed_words, slide_task
+from tests.zeroshot.unit_cases import mass_task, scan_task
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 
@@ -211,6 +212,59 @@ def test_build_classifier__refuses_too_many_combinations() -> None:
     assert caught.value.code == "MV1515"
 
 
+def unit_mean(*texts: str) -> np.ndarray:
+    rows = prompt_embeddings(*texts)
+    total = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).sum(axis=0)
+    return total / np.linalg.norm(total)
+
+
+def test_build_classifier__holds_columns_for_and_against_each_finding() -> None:
+    built = build_classifier(embed_words, scan_task(), 2.0)
+    assert built.class_names == ("cyst", "stone")
+    assert built.nearest is None
+    assert built.pairs is not None
+    against = unit_mean("there is no cyst.", "no cyst")
+    np.testing.assert_allclose(built.pairs.absent.vectors[0], against, **EXACT)
+    towards = unit_mean("there is a stone.", "a stone")
+    np.testing.assert_allclose(built.pairs.present.vectors[1], towards, **EXACT)
+    np.testing.assert_allclose(built.weights, built.pairs.present.vectors.T, **EXACT)
+    assert list(built.prompts) == ["cyst", "stone", "cyst: absent", "stone: absent"]
+    assert built.prompts["cyst: absent"] == ("there is no cyst.", "no cyst")
+
+
+def test_build_classifier__embeds_all_texts_of_all_heads_in_one_call() -> None:
+    calls: list[list[str]] = []
+
+    def embed(texts: list[str]) -> np.ndarray:
+        calls.append(texts)
+        return embed_words(texts)
+
+    build_classifier(embed, scan_task(head=["present-absent", "mean"]), 1.0)
+    assert [len(set(texts)) for texts in calls] == [len(texts) for texts in calls] == [12]
+
+
+def test_build_classifier__keeps_every_prompt_where_the_nearest_counts() -> None:
+    built = build_classifier(embed_words, scan_task(prompt_pooling="max"), 1.0)
+    assert built.pairs is not None
+    assert built.pairs.present.starts.tolist() == [0, 4]
+    assert built.pairs.present.vectors.shape == (6, 6)
+    third = prompt_embeddings("there is a cystic lesion.")[0]
+    np.testing.assert_allclose(
+        built.pairs.present.vectors[2], third / np.linalg.norm(third), **EXACT
+    )
+    assert build_classifier(embed_words, mass_task(), 1.0).pairs is None
+
+
+def test_build_classifier__tells_prompts_of_a_class_that_is_called_like_an_absence() -> None:
+    spec = {"names": ["x"], "absent_names": ["y"]}
+    odd = {"names": ["v"], "absent_names": ["w"]}
+    task = scan_task(classes={"cyst": spec, "cyst: absent": odd}, templates=["{}"])
+    built = build_classifier(embed_words, task, 1.0)
+    assert built.prompts["cyst: absent"] == ("v",)
+    assert built.pairs is not None
+    np.testing.assert_allclose(built.pairs.absent.vectors[0], unit_mean("y"), **EXACT)
+
+
 def test_fingerprint__changes_with_whatever_decides_a_verdict(tmp_path: Path) -> None:
     path = str(prompt_file(tmp_path, 4))
     tasks = [
@@ -221,6 +275,10 @@ def test_fingerprint__changes_with_whatever_decides_a_verdict(tmp_path: Path) ->
         slide_task(prompts={"file": path, "screen": 2}),
         slide_task(prompts={"file": path, "screen": 3}),
         slide_task(prompts={"file": path, "random": 3}),
+        scan_task(),
+        scan_task(prompt_pooling="max"),
+        scan_task(templates=["{}"]),
+        scan_task(head="mean", classes={"cyst": {"names": ["a cyst"]}, "stone": {"names": ["b"]}}),
     ]
     found = [build_classifier(embed_words, task, 1.0).fingerprint for task in tasks]
     assert len(set(found)) == len(tasks)

@@ -10,6 +10,7 @@ from medvlp.zeroshot.findings import TileScores, apply_heads, deciding_classes
 from medvlp.zeroshot.tiles import softmax
 from tests.config.calibration_samples import tile_threshold
 from tests.zeroshot.slide_cases import NAMES, slide_task
+from tests.zeroshot.unit_cases import mass_task, scan_task
 
 COSINES = np.asarray([[0.5, 0.1, 0.0], [0.1, 0.4, 0.0], [0.0, 0.6, 0.1], [0.0, 0.1, 0.7]])
 
@@ -155,3 +156,45 @@ def test_apply_heads__probabilities_sum_to_one(head: str) -> None:
 def test_deciding_classes__are_those_of_the_probabilities_in_order(head: str) -> None:
     task = slide_task(head=head, positive="PRCC")
     assert deciding_classes(task) == tuple(apply_heads(tiles(), task)[0].probabilities)
+
+
+def test_deciding_classes__are_the_findings_where_they_are_judged_one_by_one() -> None:
+    assert deciding_classes(scan_task()) == ("cyst", "stone")
+    classes = {"cyst": {"names": ["c"]}, "sound": {"names": ["s"]}, "stone": {"names": ["t"]}}
+    labels = scan_task(head=["multi-label", "mean"], normal="sound", classes=classes)
+    assert deciding_classes(labels) == ("cyst", "stone")
+    assert deciding_classes(mass_task()) == ("benign", "malignant")
+
+
+def pairs(shares: list[list[float]]) -> TileScores:
+    given = np.asarray(shares)
+    return TileScores(
+        np.zeros((len(given), 2)),
+        np.full((len(given), 2), 0.5),
+        1.0,
+        ("cyst", "stone"),
+        "boxes",
+        ("cyst", "stone"),
+        np.log(given / (1 - given)),
+        given,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "probabilities", "found", "confidence"),
+    [
+        ({}, (0.9, 0.7), ("cyst", "stone"), 0.7),
+        ({"unit_pooling": "mean"}, (0.5, 0.45), (), 0.5),
+        ({"threshold": 0.8}, (0.9, 0.7), ("cyst",), 0.3),
+        ({"threshold": 0.7}, (0.9, 0.7), ("cyst",), 0.3),
+    ],
+)
+def test_pair_heads__find_what_is_above_the_threshold(
+    changes, probabilities, found, confidence
+) -> None:
+    finding, scores = apply_heads(pairs([[0.1, 0.7], [0.9, 0.2]]), scan_task(**changes))
+    assert tuple(finding.probabilities.values()) == pytest.approx(probabilities)
+    assert finding.found == found
+    assert finding.prediction == ("; ".join(found) or "none")
+    assert finding.confidence == pytest.approx(confidence)
+    assert list(scores) == ["present-absent_cyst", "present-absent_stone"]

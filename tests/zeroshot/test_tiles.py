@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from medvlp.zeroshot.tiles import (
     first_occurrences,
+    sigmoid,
     smooth_neighbours,
     smooth_overlaps,
     softmax,
@@ -50,6 +51,11 @@ def test_tile_cosines__match_scikit_learn() -> None:
     features, weights = random_tiles(2)
     expected = cosine_similarity(features, weights.T)
     np.testing.assert_allclose(tile_cosines(features, weights), expected, **EXACT)
+
+
+def test_sigmoid__matches_scipy_and_survives_large_logits() -> None:
+    logits = np.asarray([[-1e6, -40.0, -1.5], [0.0, 2.0, 1e6]])
+    np.testing.assert_allclose(sigmoid(logits), scipy.special.expit(logits), **EXACT)
 
 
 def test_softmax__matches_scipy_and_survives_large_logits() -> None:
