@@ -21,14 +21,19 @@ __all__ = ["HUB_PREFIX", "fetch_hub_folder"]
 
 HUB_PREFIX = "hf-hub:"
 _NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-_PICKLES = ("open_clip_pytorch_model.bin", "pytorch_model.bin")
+_WEIGHTS = ("*.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin")
 
 
-def fetch_hub_folder(name: str) -> Path:
+def fetch_hub_folder(name: str, weights: tuple[str, ...] = ()) -> Path:
     """Bring the files of ``hf-hub:owner/name[@revision]`` into the local cache.
 
     Without network the cache is used if it holds the model. Pickled weights are taken only where
     the repository has no safetensors, and are then read with torch's restricted loader.
+
+    Args:
+        name: The repository.
+        weights: Names of files of weights, the preferred one first, of releases that keep theirs
+            under names of their own; the usual names come after them.
 
     Raises:
         ModelError: If the name is not one (MV1401), or the model cannot be fetched (MV1412).
@@ -40,7 +45,7 @@ def fetch_hub_folder(name: str) -> Path:
         )
     repository, _, revision = identifier.partition("@")
     try:
-        return Path(_download(repository, revision or None))
+        return Path(_download(repository, revision or None, (*weights, *_WEIGHTS)))
     except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise ModelError(
             "MV1412",
@@ -55,10 +60,10 @@ def fetch_hub_folder(name: str) -> Path:
         ) from error
 
 
-def _download(repository: str, revision: str | None) -> str:
+def _download(repository: str, revision: str | None, names: tuple[str, ...]) -> str:
     """Fetch settings, tokenizer and weights; pickles only where there is nothing else."""
     settings = ["*.json", "*.model", "*.txt"]
-    for weights in ("*.safetensors", *_PICKLES):
+    for weights in names:
         folder = snapshot_download(
             repository,
             revision=revision,

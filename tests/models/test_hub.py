@@ -47,6 +47,15 @@ def test_fetch_hub_folder__takes_a_pickle_where_there_is_nothing_else(tmp_path, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "pytorch_model.bin"]
 
 
+def test_fetch_hub_folder__takes_a_named_file_of_weights_before_the_usual_ones(
+    tmp_path, monkeypatch
+):
+    files = [*REMOTE, "encoder best.pt", "other.pt"]
+    monkeypatch.setattr("medvlp.models.hub.snapshot_download", FakeHub(tmp_path, files))
+    fetch_hub_folder("hf-hub:owner/name", ("absent.pt", "encoder best.pt"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "encoder best.pt"]
+
+
 @pytest.mark.parametrize("name", ["hf-hub:", "hf-hub:name", "hf-hub:a/b/c", "hf-hub:../x y/z"])
 def test_fetch_hub_folder__refuses_what_is_not_a_hub_name(name):
     with pytest.raises(ModelError, match="is not a name on the hub") as caught:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from medvlp.models.bundle_schema import BundleMeta
+    from medvlp.models.volume.bundle_schema import VolumeBundleMeta
 
 __all__ = ["import_release"]
 
@@ -25,12 +29,15 @@ def import_release(
     tokenizer: Path | None = None,
     architecture: str | None = None,
     activation: Literal["gelu", "quick_gelu"] | None = None,
+    texts: Path | None = None,
+    orientation: str | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Convert a released model of another program into a bundle. Nothing of it is run.
 
     Args:
-        kind: keep, kep, plip, open-clip, quiltnet or biomedclip.
+        kind: keep, kep, plip, open-clip, quiltnet or biomedclip for slides; renalclip or ct-fm for
+            CT.
         source: Its folder, a file of weights, or hf-hub:owner/name.
         out: The new bundle, a folder.
         name: The model's name in outputs.
@@ -40,6 +47,8 @@ def import_release(
         tokenizer: Folder of the tokenizer's files, if not beside the weights.
         architecture: open_clip's name of the towers, for a checkpoint without settings.
         activation: Activation of the image tower, for KEP-32.
+        texts: File of texts with their embeddings, for RenalCLIP.
+        orientation: Sides towards which x, y and z of a CT grow, such as LPS, if you know better.
         json_output: Print JSON for programs.
     """
     from medvlp.models.importers import kinds
@@ -55,6 +64,8 @@ def import_release(
         tokenizer=tokenizer,
         architecture=architecture,
         activation=activation,
+        texts=texts,
+        orientation=orientation,
     )
     report = kinds.import_release(kind, request)
     meta = report.meta
@@ -63,7 +74,8 @@ def import_release(
             "bundle": str(report.folder),
             "name": meta.name,
             "license": meta.license,
-            "scale": meta.scale.model_dump() if meta.scale else None,
+            "modality": meta.modality,
+            **_input_facts(meta),
             "num_weights": report.num_weights,
             "notes": report.notes,
         }
@@ -76,3 +88,10 @@ def import_release(
     for note in report.notes:
         sys.stderr.write(f"note: {note}\n")
     return 0
+
+
+def _input_facts(meta: BundleMeta | VolumeBundleMeta) -> dict[str, object]:
+    """Return the scale of tiles, or how boxes are cut from a scan."""
+    record = meta.model_dump(mode="json")
+    names = ("preprocessing",) if meta.modality == "ct" else ("scale",)
+    return {name: record[name] for name in names}

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from medvlp.errors import UsageError
+from medvlp.models.importers.ct_fm import import_ct_fm
 from medvlp.models.importers.keep import import_keep
 from medvlp.models.importers.kep import import_kep
 from medvlp.models.importers.open_clip_layout import BIOMEDCLIP, QUILTNET, import_open_clip
 from medvlp.models.importers.plip import import_plip
 from medvlp.models.importers.records import ImportReport, ImportRequest
+from medvlp.models.importers.renalclip import import_renalclip
 from medvlp.registry import Registry
 
 __all__ = ["IMPORTERS", "Importer", "import_release"]
@@ -24,10 +26,12 @@ class Importer:
     Attributes:
         summary: What it is, in one line.
         run: Converts a release of this kind.
+        is_volume: Whether it takes CT volumes; else it takes tiles of slides.
     """
 
     summary: str
     run: Callable[[ImportRequest], ImportReport]
+    is_volume: bool = False
 
 
 IMPORTERS: Registry[Importer] = Registry("kind of release")
@@ -41,6 +45,13 @@ IMPORTERS.register("quiltnet")(
 IMPORTERS.register("biomedclip")(
     Importer("BiomedCLIP, in open_clip's layout", partial(import_open_clip, origin=BIOMEDCLIP))
 )
+IMPORTERS.register("renalclip")(
+    Importer("RenalCLIP's image encoder, a file of weights", import_renalclip, is_volume=True)
+)
+IMPORTERS.register("ct-fm")(Importer("CT-FM's feature extractor", import_ct_fm, is_volume=True))
+# Options that only models of slides, or only models of volumes, have.
+_OF_SLIDES = ("mpp", "tile_px", "tokenizer", "architecture", "activation")
+_OF_VOLUMES = ("texts", "orientation")
 
 
 def import_release(kind: str, request: ImportRequest) -> ImportReport:
@@ -52,7 +63,8 @@ def import_release(kind: str, request: ImportRequest) -> ImportReport:
 
     Raises:
         ConfigError: If there is no such kind (MV1003).
-        UsageError: If the output folder is taken (MV2112) or an option is not valid (MV2109).
+        UsageError: If the output folder is taken (MV2112), or an option is not valid (MV2109,
+            MV2115) or has no meaning for this kind (MV2113).
         ModelError: If the release cannot be used (MV14xx, MV21xx).
     """
     importer = IMPORTERS.get(kind)
@@ -60,5 +72,12 @@ def import_release(kind: str, request: ImportRequest) -> ImportReport:
         raise UsageError(
             "MV2112", f"{request.out} is there already", expected="a path for a new folder"
         )
+    for option in _OF_SLIDES if importer.is_volume else _OF_VOLUMES:
+        if getattr(request, option) is not None:
+            raise UsageError(
+                "MV2113",
+                f"--{option.replace('_', '-')} has no meaning for a release of kind {kind!r}",
+                expected=f"an option of models of {'volumes' if importer.is_volume else 'slides'}",
+            )
     request.scale()  # a bad scale is told before gigabytes are read
     return importer.run(request)

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medvlp.models.bundle_schema import BundleMeta
+    from medvlp.models.volume.bundle_schema import VolumeBundleMeta
     from medvlp.types import ImagePreprocessing
 
-__all__ = ["Activation", "ImportReport", "ImportRequest", "Origin", "make_card"]
+__all__ = ["Activation", "ImportReport", "ImportRequest", "Origin", "make_card", "make_provenance"]
 
 Activation = Literal["gelu", "quick_gelu"]
 _TILE_PX = 256
@@ -40,6 +41,9 @@ class ImportRequest:
         tokenizer: Folder with the tokenizer's files, where they do not lie beside the weights.
         architecture: open_clip's name of the towers, for a checkpoint that comes without settings.
         activation: Activation inside the image tower, for releases that do not state it.
+        texts: File of texts with their embeddings, for models of volumes without a text tower.
+        orientation: Sides towards which x, y and z of the volume grow, such as ``LPS``, where the
+            release does not settle it; None for what is taken as likely.
     """
 
     source: str
@@ -51,6 +55,8 @@ class ImportRequest:
     tokenizer: Path | None = None
     architecture: str | None = None
     activation: Activation | None = None
+    texts: Path | None = None
+    orientation: str | None = None
 
     def scale(self) -> BundleScale | None:
         """Return the physical scale of training tiles, or None where none was given.
@@ -101,7 +107,7 @@ class ImportReport:
     """
 
     folder: Path
-    meta: BundleMeta
+    meta: BundleMeta | VolumeBundleMeta
     num_weights: int
     notes: tuple[str, ...] = field(default=())
 
@@ -130,12 +136,31 @@ def make_card(
         modality="slide",
         preprocessing=preprocessing,
         scale=scale,
-        provenance=Provenance(
-            medvlp_version=__version__,
-            libraries={name: version(name) for name in ("timm", "open_clip_torch", "transformers")},
-            data=origin.data,
-            sources={path.name: content_sha256(path) for path in files},
-            notes=origin.notes if scale else (*origin.notes, unscaled),
+        provenance=make_provenance(
+            origin,
+            files,
+            libraries=("timm", "open_clip_torch", "transformers"),
+            notes=() if scale else (unscaled,),
         ),
         license=request.license or origin.license,
+    )
+
+
+def make_provenance(
+    origin: Origin, files: Sequence[Path], *, libraries: Sequence[str], notes: Sequence[str] = ()
+) -> Provenance:
+    """Return where an imported model comes from.
+
+    Args:
+        origin: What is known of the kind.
+        files: The files of the release that were read; their hashes are kept.
+        libraries: The libraries that build its networks; their versions are kept.
+        notes: What a user must know of this file, besides what holds for all of the kind.
+    """
+    return Provenance(
+        medvlp_version=__version__,
+        libraries={name: version(name) for name in libraries},
+        data=origin.data,
+        sources={path.name: content_sha256(path) for path in files},
+        notes=(*origin.notes, *notes),
     )

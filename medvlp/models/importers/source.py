@@ -77,18 +77,19 @@ class ForeignModel:
         return self.require(names, "weights")
 
 
-def open_source(name: str | Path) -> ForeignModel:
+def open_source(name: str | Path, weights: tuple[str, ...] = ()) -> ForeignModel:
     """Find a released model.
 
     Args:
         name: Its folder, a file of weights, or ``hf-hub:owner/name``.
+        weights: Names of its files of weights on the hub, where they are not the usual ones.
 
     Raises:
         ModelError: If there is nothing of this name (MV2100), or the hub does not give it (MV1412).
     """
     text = str(name)
     if text.startswith(HUB_PREFIX):
-        return ForeignModel(fetch_hub_folder(text))
+        return ForeignModel(fetch_hub_folder(text, weights))
     path = Path(name)
     if path.is_dir():
         return ForeignModel(path)

@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import safetensors.torch
+import torch
 
 from medvlp.cli.main import main
 from medvlp.models.bundle import load_bundle
 from tests.models.importers.releases import write_keep
+from tests.models.importers.volume_releases import renalclip_tensors
 
 
 def write(folder) -> None:
@@ -45,3 +48,21 @@ def test_import__refuses_with_a_code(tmp_path, capsys):
     assert main(["import", "keep", str(tmp_path), "--out", str(tmp_path / "b")]) == 1
     assert "MV2100" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
+
+
+def test_import__makes_a_bundle_of_a_model_of_volumes_that_inspect_describes(tmp_path, capsys):
+    torch.save({"model": renalclip_tensors()}, tmp_path / "released.pt")
+    np.savez(tmp_path / "texts.npz", cyst=np.ones(12, np.float32))
+    out = tmp_path / "bundle"
+    words = ["import", "renalclip", str(tmp_path / "released.pt"), "--out", str(out)]
+    assert main([*words, "--texts", str(tmp_path / "texts.npz"), "--orientation", "LAS"]) == 0
+    printed = capsys.readouterr()
+    assert "model 'renalclip'" in printed.out
+    assert "orientation" in printed.err
+    assert main(["inspect", str(out), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["modality"], facts["preprocessing"]["orientation"]) == ("ct", "LAS")
+    assert set(facts["files"]) == {"model.safetensors", "texts.safetensors"}
+    assert main([*words[:-1], str(tmp_path / "b"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["modality"], record["preprocessing"]["region"]) == ("ct", "kidney")

@@ -1,5 +1,7 @@
 """Kinds of releases are chosen by name, and nothing is overwritten."""
 
+from pathlib import Path
+
 import pytest
 
 from medvlp.errors import MedvlpError
@@ -8,7 +10,10 @@ from medvlp.models.importers.records import ImportRequest
 
 
 def test_importers__are_the_kinds_that_are_documented():
-    assert list(IMPORTERS) == ["biomedclip", "keep", "kep", "open-clip", "plip", "quiltnet"]
+    slides = ["biomedclip", "keep", "kep", "open-clip", "plip", "quiltnet"]
+    volumes = ["ct-fm", "renalclip"]
+    assert list(IMPORTERS) == sorted(slides + volumes)
+    assert [kind for kind in IMPORTERS if IMPORTERS.get(kind).is_volume] == volumes
     assert all(IMPORTERS.get(kind).summary for kind in IMPORTERS)
 
 
@@ -36,3 +41,20 @@ def test_import_release__tells_a_bad_scale_before_reading(tmp_path):
     with pytest.raises(MedvlpError) as caught:
         import_release("keep", ImportRequest(source="nothing", out=tmp_path / "b", mpp=-1.0))
     assert caught.value.code == "MV2109"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("keep", {"texts": Path("t.npz")}),
+        ("plip", {"orientation": "LPS"}),
+        ("renalclip", {"mpp": 0.5}),
+        ("ct-fm", {"tile_px": 256}),
+        ("renalclip", {"architecture": "ViT-B-16"}),
+    ],
+)
+def test_import_release__refuses_an_option_of_the_other_modality(tmp_path, kind, options):
+    request = ImportRequest(source="nothing", out=tmp_path / "b", **options)
+    with pytest.raises(MedvlpError, match=f"has no meaning for .*{kind}") as caught:
+        import_release(kind, request)
+    assert caught.value.code == "MV2113"
