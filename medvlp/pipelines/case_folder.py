@@ -41,6 +41,10 @@ class CaseFinding(Protocol):
         """Hash of the content that was judged."""
 
     @property
+    def mask_sha256(self) -> str:
+        """Hash of the user's mask that took part, empty where none did."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about the finding, such as the rule that decided."""
 
@@ -58,12 +62,14 @@ class CaseResult:
 
     Attributes:
         content_sha256: Hash of the content that was judged.
+        mask_sha256: Hash of the user's mask that took part, empty where none did.
         parameters_sha256: Hash of models, tasks and settings.
         rows: Lines of the prediction table.
         details: Pictures and notes for the report.
     """
 
     content_sha256: str
+    mask_sha256: str
     parameters_sha256: str
     rows: tuple[PredictionRow, ...]
     details: CaseDetails
@@ -102,6 +108,7 @@ def read_case_result(run: RunFolder, case: Case) -> CaseResult:
         )
         return CaseResult(
             content_sha256=record["content_sha256"],
+            mask_sha256=record["mask_sha256"],
             parameters_sha256=record["parameters_sha256"],
             rows=tuple(_row_from_json(row) for row in record["rows"]),
             details=CaseDetails(figures=figures, notes=tuple(record["notes"])),
@@ -157,6 +164,7 @@ def write_case_folder(
             notes += [note for note in finding.notes if note not in notes]
         record = {
             "content_sha256": findings[0].content_sha256,
+            "mask_sha256": max(finding.mask_sha256 for finding in findings),
             "parameters_sha256": parameters_sha256,
             "rows": [asdict(finding.row) for finding in findings],
             "figures": figures,

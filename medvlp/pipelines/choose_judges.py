@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from medvlp.errors import UsageError
 from medvlp.knowledge.store import read_graph
-from medvlp.models.bundle import Bundle
+from medvlp.models.any_bundle import AnyBundle, model_modality
+from medvlp.models.volume.bundle import VolumeBundle
 from medvlp.pipelines.confidence import load_calibrations, unused_calibration
 from medvlp.pipelines.judge import CaseJudge, Certainty, DiagnoseSettings
+from medvlp.pipelines.judge_scans import ScanJudge
 from medvlp.pipelines.judge_slides import SlideJudge
 
 if TYPE_CHECKING:
@@ -18,12 +20,7 @@ if TYPE_CHECKING:
     from medvlp.config.task import Task
     from medvlp.types import Modality
 
-__all__ = ["check_modalities", "choose_judges", "model_modality"]
-
-
-def model_modality(model: Bundle) -> Modality:
-    """Return what kind of cases a model takes."""
-    return model.meta.modality if model.meta else "slide"
+__all__ = ["check_modalities", "choose_judges"]
 
 
 def check_modalities(
@@ -60,7 +57,7 @@ def check_modalities(
 
 
 def choose_judges(
-    models: Sequence[Bundle],
+    models: Sequence[AnyBundle],
     tasks: Sequence[Task],
     settings: DiagnoseSettings,
     feature_root: Path,
@@ -104,12 +101,14 @@ def choose_judges(
 
 
 def _make_judge(
-    model: Bundle,
+    model: AnyBundle,
     task: Task,
     settings: DiagnoseSettings,
     feature_root: Path,
     certainty: Certainty,
 ) -> CaseJudge:
+    if isinstance(model, VolumeBundle):
+        return ScanJudge(model, task, settings, feature_root, certainty)
     return SlideJudge(model, task, settings, feature_root, certainty)
 
 

@@ -20,6 +20,7 @@ from medvlp.pipelines.case_folder import (
 from medvlp.pipelines.cases import items_of, missing_model
 from medvlp.pipelines.choose_judges import choose_judges
 from medvlp.pipelines.run_outputs import RunSettings, claim_run_folder, write_run_outputs
+from medvlp.volumes.organ_masks import mask_content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,17 +29,19 @@ if TYPE_CHECKING:
     from medvlp.config.task import Task
     from medvlp.jobs.progress import ProgressSink
     from medvlp.jobs.runner import JobReport, LeaseSettings
-    from medvlp.models.bundle import Bundle
+    from medvlp.models.any_bundle import AnyBundle
     from medvlp.pipelines.discover import Discovery
     from medvlp.pipelines.judge import CaseJudge, DiagnoseSettings
     from medvlp.types import Case, Modality
 
 __all__ = ["diagnose_cases"]
 
+_NOUNS = {"slide": "slide", "ct": "scan", "radiograph": "image"}
+
 
 def diagnose_cases(
     discovery: Discovery,
-    models: Sequence[Bundle],
+    models: Sequence[AnyBundle],
     tasks: Sequence[Task],
     settings: DiagnoseSettings,
     out: Path,
@@ -122,16 +125,23 @@ def diagnose_cases(
 
 
 def _check_unchanged(run: RunFolder, case: Case, judge: CaseJudge) -> None:
-    """Refuse a finished result whose case has changed since.
+    """Refuse a finished result whose case, or the mask of whose case, has changed since.
 
     Raises:
         FeatureError: MV1305.
     """
     result = read_case_result(run, case)
-    if result.content_sha256 != judge.content_sha256(case):
-        raise FeatureError(
-            "MV1305",
-            f"the result of {case.case_id} was made from a {case.modality} with hash "
-            f"{result.content_sha256[:12]}, and it has changed since",
-            hint=f"delete cases/{case.case_key} and its features, or use another --out",
-        )
+    mask_now = ""
+    if result.mask_sha256 and case.mask is not None:
+        mask_now = mask_content_sha256(case.mask)
+    for what, before, now in (
+        (_NOUNS[case.modality], result.content_sha256, judge.content_sha256(case)),
+        ("mask", result.mask_sha256, mask_now),
+    ):
+        if before != now:
+            raise FeatureError(
+                "MV1305",
+                f"the result of {case.case_id} was made from a {what} with hash {before[:12]}, and "
+                f"the {what} has changed since",
+                hint=f"delete cases/{case.case_key} and its features, or use another --out",
+            )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from medvlp import __version__
 from medvlp.config.runs import ModelRecord, PredictionRow
 from medvlp.config.task import FittedThreshold, task_settings
+from medvlp.embedding.tiles import EmbedSettings
+from medvlp.embedding.volumes import ScanSettings
 from medvlp.errors import MedvlpError
 from medvlp.pipelines.confidence import (
     Identity,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medvlp.config.task import Task
-    from medvlp.embedding.tiles import EmbedSettings
     from medvlp.knowledge.graph import KnowledgeGraph
     from medvlp.pipelines.case_folder import CaseFinding
     from medvlp.types import Case, Modality
@@ -54,8 +55,11 @@ RANDOM_WEIGHTS = "The weights of this model are random: its answers mean nothing
 class DiagnoseSettings:
     """How a run is carried out, beside models and tasks."""
 
-    embed: EmbedSettings
+    embed: EmbedSettings = field(default_factory=EmbedSettings)
     """Tissue, batch size and limits; the scale of the tiles comes from the task."""
+
+    scans: ScanSettings = field(default_factory=ScanSettings)
+    """What is accepted of scans and masks, batch size and limits; boxes come from the model."""
 
     allow_scale: bool = False
     """Accept a task whose scale is not the one that the model was trained at."""

@@ -71,6 +71,11 @@ class SlideFinding:
         """Hash of the slide that was judged."""
         return self.survey.content_sha256
 
+    @property
+    def mask_sha256(self) -> str:
+        """Empty: slides are judged without a mask."""
+        return ""
+
     def draw(self, place: Path) -> list[CaseFigure]:
         """Write pictures, tile scores and regions, and return the pictures for the report."""
         return _draw(place, self)

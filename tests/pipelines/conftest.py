@@ -12,6 +12,8 @@ from medvlp.models.dual_encoder import DualEncoder
 from medvlp.phantoms.cohort import cohort_task, write_cohort
 from medvlp.text.tokenizer import train_tokenizer
 from medvlp.types import ImagePreprocessing
+from tests.models.volume.tiny_bundles import write_tiny_volume_bundle
+from tests.pipelines import scan_samples
 
 
 @pytest.fixture(scope="session")
@@ -57,4 +59,26 @@ def task_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The task of telling phantom tumours apart."""
     path = tmp_path_factory.mktemp("tasks") / "task.yaml"
     path.write_text(yaml.safe_dump(cohort_task(), sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def phantom_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of two phantom CT scans in ``scans/``, with label maps in ``masks/``."""
+    return scan_samples.write_scans(tmp_path_factory.mktemp("ct"))
+
+
+@pytest.fixture(scope="session")
+def ct_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of kidney boxes with random weights, saved as a bundle."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-ct"
+    write_tiny_volume_bundle(folder, train_tokenizer(["a simple cyst", "a solid mass"], 120))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ct_task_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task with named classes for kidneys."""
+    path = tmp_path_factory.mktemp("tasks") / "masses.yaml"
+    path.write_text(yaml.safe_dump(scan_samples.masses(), sort_keys=False), encoding="utf-8")
     return path

@@ -30,6 +30,7 @@ ROW = PredictionRow(
 def write_result(run: RunFolder, **changes: object) -> Path:
     record = {
         "content_sha256": "s",
+        "mask_sha256": "",
         "parameters_sha256": "p",
         "rows": [asdict(ROW)],
         "figures": [{"path": "heatmap.png", "title": "t", "description": "d", "is_wide": False}],

@@ -9,7 +9,7 @@ from medvlp.config.task import load_task, parse_task
 from medvlp.embedding.tiles import EmbedSettings
 from medvlp.errors import UsageError
 from medvlp.models.bundle import load_bundle
-from medvlp.pipelines.choose_judges import check_modalities, choose_judges, model_modality
+from medvlp.pipelines.choose_judges import check_modalities, choose_judges
 from medvlp.pipelines.judge import DiagnoseSettings
 
 SETTINGS = DiagnoseSettings(embed=EmbedSettings())
@@ -40,7 +40,6 @@ def test_choose_judges__gives_every_model_every_task(
     judges = choose_judges([bundle], [task, other], SETTINGS, tmp_path)
     assert [judge.task.name for judge in judges] == [task.name, "other"]
     assert {judge.modality for judge in judges} == {"slide"}
-    assert model_modality(bundle) == "slide"
 
 
 def test_choose_judges__refuses_two_tasks_of_one_name(

@@ -1,0 +1,51 @@
+"""Load a model of images or of CT volumes together with its texts, whichever a name stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medvlp.models.bundle import Bundle, load_bundle
+from medvlp.models.bundle_schema import read_bundle_document
+from medvlp.models.folders import FolderLayout, model_folder, model_layout
+from medvlp.models.volume.bundle import VolumeBundle, load_volume_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from medvlp.types import Modality
+
+__all__ = ["AnyBundle", "load_any_bundle", "model_modality"]
+
+AnyBundle = Bundle | VolumeBundle
+"""A model of some modality with a text side."""
+
+_LIBRARIES = ("open_clip:", "timm:", "monai:", "volume:")
+
+
+def load_any_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32") -> AnyBundle:
+    """Load a model for zero-shot use; its description says what it takes.
+
+    Args:
+        name: A bundle's or an open_clip model's folder, ``hf-hub:owner/name``, or
+            ``open_clip:ARCH[/PRETRAINED]``.
+        device: Where the networks run.
+        precision: ``fp32`` or ``bf16``, of the image or volume network.
+
+    Raises:
+        ModelError: If the model cannot be used (MV14xx).
+    """
+    if not str(name).startswith(_LIBRARIES):
+        folder = model_folder(str(name))
+        if (
+            model_layout(folder) is FolderLayout.BUNDLE
+            and read_bundle_document(folder).get("modality") == "ct"
+        ):
+            return load_volume_bundle(name, device=device, precision=precision)
+    return load_bundle(name, device=device, precision=precision)
+
+
+def model_modality(model: AnyBundle) -> Modality:
+    """Return what kind of cases a model takes; a model of open_clip is taken to be for slides."""
+    if isinstance(model, VolumeBundle):
+        return "ct"
+    return model.meta.modality if model.meta else "slide"
