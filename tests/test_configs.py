@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,9 @@ from medvlp.models.dual_encoder import DualEncoder
 from medvlp.models.text_tower import KnowledgeText
 from medvlp.training.cli import build
 from medvlp.training.knowledge import KnowledgeModule
+from medvlp.zeroshot.classifier import build_classifier
+from medvlp.zeroshot.heads import judge_slide
+from medvlp.zeroshot.units import judge_units
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -62,3 +66,22 @@ def test_training_config__builds_and_takes_a_step_in_its_shapes(path: Path) -> N
 @pytest.mark.parametrize("path", TASKS, ids=name_of)
 def test_task__loads(path: Path) -> None:
     assert load_task(path).classes
+
+
+@pytest.mark.parametrize("path", TASKS, ids=name_of)
+def test_task__makes_a_classifier_and_a_verdict(path: Path) -> None:
+    def embed(texts: list[str]) -> np.ndarray:
+        return np.stack([np.random.default_rng([*text.encode()]).normal(size=8) for text in texts])
+
+    task = load_task(path)
+    classifier = build_classifier(embed, task, 10.0)
+    features = np.random.default_rng(0).normal(size=(4, 8))
+    if task.modality == "slide":
+        coords = np.asarray([[0, 0], [256, 0], [0, 256], [256, 256]])
+        verdict = judge_slide(features, coords, 256, classifier, task, normalize=True)
+        assert verdict.prediction in task.classes
+        return
+    boxes = [f"box {number}" for number in range(4)]
+    scan = judge_units(features, boxes, classifier, task, normalize=True)
+    assert set(scan.probabilities) == set(task.finding_names or task.classes)
+    assert set(scan.findings or ()) <= set(task.finding_names)

@@ -21,6 +21,7 @@ COMPLETE = (
     "prompt_classifiers",
     "renalclip_metrics",
     "renalclip_resnet3d",
+    "renalclip_zeroshot",
     "topj_pooling",
 )
 SHIFTED = {
