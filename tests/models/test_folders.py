@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from medvlp.errors import ModelError
-from medvlp.models.folders import FolderLayout, model_folder, model_layout
+from medvlp.models.folders import FolderLayout, bundle_modality, model_folder, model_layout
+from tests.models.volume.tiny_bundles import write_tiny_volume_bundle
 
 
 def test_model_layout__knows_the_three_layouts(bundle_folder, open_clip_folder, timm_folder):
@@ -89,3 +90,17 @@ def test_model_folder__refuses_what_is_no_folder(tmp_path: Path, monkeypatch, na
 def test_model_folder__asks_the_hub_for_its_names(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("medvlp.models.folders.fetch_hub_folder", lambda name: tmp_path / name[7:])
     assert model_folder("hf-hub:owner/name") == tmp_path / "owner/name"
+
+
+def test_bundle_modality__is_told_without_loading_weights(
+    tmp_path, tokenizer, bundle_folder, timm_folder, open_clip_folder
+):
+    write_tiny_volume_bundle(tmp_path / "ct", tokenizer)
+    for folder in (tmp_path / "ct", bundle_folder):
+        (folder / "model.safetensors").unlink()
+    assert bundle_modality(tmp_path / "ct") == bundle_modality("volume:resnet3d18") == "ct"
+    names = (bundle_folder, timm_folder, str(open_clip_folder), "timm:resnet18", "open_clip:RN50")
+    assert {bundle_modality(name) for name in names} == {"slide"}
+    with pytest.raises(ModelError) as caught:
+        bundle_modality(tmp_path / "absent")
+    assert caught.value.code == "MV1401"
