@@ -45,6 +45,7 @@ def check_effect(task: TaskFields) -> None:
             "MV1506", "prompts are screened on the tiles of slides only", at="prompts.ensemble"
         )
     _check_absence(task)
+    _check_own_thresholds(task)
     _check_pooling(task)
 
 
@@ -68,6 +69,21 @@ def _check_absence(task: TaskFields) -> None:
             "they are used by head 'present-absent' only, for classes without absent_names",
             at="absent_templates",
         )
+
+
+def _check_own_thresholds(task: TaskFields) -> None:
+    """Refuse thresholds of classes that are not judged by themselves, and one that none takes."""
+    for name, spec in task.classes.items():
+        if spec.threshold is not None and name not in task.finding_names:
+            raise rule_error(
+                "MV1506",
+                "only findings that are judged one by one have a threshold of their own",
+                hint=f"remove the key, or use one of {list(PAIR_HEADS)}",
+                at=f"classes.{name}.threshold",
+            )
+    own = [task.classes[name].threshold for name in task.finding_names]
+    if task.threshold != 0.5 and own and None not in own:
+        raise rule_error("MV1506", "every finding has a threshold of its own", at="threshold")
 
 
 def _check_pooling(task: TaskFields) -> None:

@@ -118,6 +118,9 @@ class ClassSpec(StrictModel):
     """Node of the knowledge graph, such as ``DOID:4467``."""
     absent_names: OneOrMany[Words] = ()
     """Names of the absence of the finding, put into the templates; head ``present-absent``."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Probability above which this finding is there, where findings are judged one by one; the
+    threshold of the task where absent."""
 
 
 class PromptSource(StrictModel):
@@ -267,6 +270,15 @@ class TaskFields(StrictModel):
         if not set(self.heads) & set(PAIR_HEADS):
             return ()
         return tuple(name for name in self.classes if name != self.normal)
+
+    def finding_threshold(self, name: str) -> float:
+        """Return the probability above which a finding is there.
+
+        Args:
+            name: One of ``finding_names``.
+        """
+        own = self.classes[name].threshold
+        return self.tile_threshold if own is None else own
 
     @property
     def classifier_classes(self) -> tuple[str, ...]:

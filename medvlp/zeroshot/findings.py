@@ -190,20 +190,22 @@ def _pooled_finding(
 
 
 def _judge_pairs(tiles: TileScores, task: Task, head: str) -> Finding:
-    """Yes or no for each finding by itself, where its pooled probability is above the threshold."""
+    """Yes or no for each finding by itself, where its pooled probability is above its threshold."""
     pool = _POOL_UNITS[task.unit_pooling]
     pooled = pool(tiles.pair_probabilities)
     names = tiles.pair_names
-    found = tuple(n for n, p in zip(names, pooled, strict=True) if p > task.tile_threshold)
+    found = tuple(n for n, p in zip(names, pooled, strict=True) if p > task.finding_threshold(n))
     nothing = NO_FINDING if task.normal is None else task.normal
     against = "its absence" if head == "present-absent" else str(task.normal)
+    thresholds = {task.finding_threshold(name) for name in names}
+    above = f"{thresholds.pop():g}" if len(thresholds) == 1 else "its threshold"
     which = "the largest" if task.unit_pooling == "max" else "the mean"
     return Finding(
         prediction=FINDING_SEPARATOR.join(found) or nothing,
         probabilities=dict(zip(names, pooled.tolist(), strict=True)),
         scores=_by_class(head, names, pool(tiles.pair_differences)),
         rule=f"each finding against {against}, there if {which} probability of all {tiles.units} "
-        f"is above {task.tile_threshold:g}",
+        f"is above {above}",
         found=found,
     )
 

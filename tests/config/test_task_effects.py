@@ -47,6 +47,25 @@ PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
             ct_task(modality="radiograph", scale=..., unit_pooling="mean"),
             "unit_pooling: a radiograph has one embedding only",
         ),
+        (
+            slide_task(classes=THREE | {"PRCC": {"names": ["a"], "threshold": 0.3}}),
+            "classes.PRCC.threshold: only findings that are judged one by one",
+        ),
+        (
+            ct_task(
+                head="multi-label",
+                normal="N",
+                classes={"a": {"names": ["a"]}, "N": {"names": ["n"], "threshold": 0.3}},
+            ),
+            "classes.N.threshold: only findings",
+        ),
+        (
+            ct_task(
+                threshold=0.3,
+                classes={"a": {"names": ["a"], "absent_names": ["b"], "threshold": 0.2}},
+            ),
+            "threshold: every finding has a threshold of its own",
+        ),
         (ct_task(threshold={"from": "t.json"}), "threshold: a threshold is fitted on"),
     ],
 )

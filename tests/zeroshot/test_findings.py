@@ -198,3 +198,12 @@ def test_pair_heads__find_what_is_above_the_threshold(
     assert finding.prediction == ("; ".join(found) or "none")
     assert finding.confidence == pytest.approx(confidence)
     assert list(scores) == ["present-absent_cyst", "present-absent_stone"]
+
+
+def test_pair_heads__take_the_threshold_of_a_finding_before_that_of_the_task() -> None:
+    classes = scan_task().model_dump(mode="json", exclude_none=True)["classes"]
+    classes["cyst"]["threshold"] = 0.95
+    task = scan_task(classes=classes, threshold=0.6)
+    finding, _ = apply_heads(pairs([[0.1, 0.7], [0.9, 0.2]]), task)
+    assert finding.found == ("stone",)
+    assert finding.rule.endswith("is above its threshold")
