@@ -9,6 +9,7 @@ from typing import Literal
 __all__ = [
     "ATTRIBUTES",
     "SIDES",
+    "SIZE_LIMITS_MM",
     "Attributes",
     "KidneyFindings",
     "Mass",
@@ -46,7 +47,9 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 ``fat`` apply to solid masses and ``septa`` to complex cysts. ``cyst`` counts simple cysts.
 """
 
-_SIZE_LIMITS_MM = (40.0, 70.0)
+SIZE_LIMITS_MM = (40.0, 70.0)
+"""Diameters at which the class of the size changes."""
+
 _COUNTS = ("none", "single", "multiple")
 
 
@@ -127,7 +130,7 @@ def attributes_of(findings: KidneyFindings) -> Attributes:
     classes["hydronephrosis"] = findings.hydronephrosis
     if mass is None:
         return classes
-    classes["size"] = ATTRIBUTES["size"][sum(mass.size_mm > limit for limit in _SIZE_LIMITS_MM)]
+    classes["size"] = ATTRIBUTES["size"][sum(mass.size_mm > limit for limit in SIZE_LIMITS_MM)]
     classes["growth"] = ATTRIBUTES["growth"][int(mass.exophytic > 0) + int(mass.exophytic >= 0.5)]
     classes["pole"] = _third(-mass.direction[0], ATTRIBUTES["pole"])
     classes["face"] = _third(mass.direction[2], ATTRIBUTES["face"])

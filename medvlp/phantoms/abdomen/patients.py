@@ -9,6 +9,7 @@ import numpy as np
 
 from medvlp.phantoms.abdomen.findings import (
     SIDES,
+    SIZE_LIMITS_MM,
     Attributes,
     KidneyFindings,
     Mass,
@@ -30,6 +31,7 @@ __all__ = ["Build", "PhantomPatient", "draw_findings", "draw_patient", "make_pat
 
 _KINDS = ("none", "complex cyst", "solid")
 _KIND_SHARES = (0.45, 0.13, 0.42)
+_SPARED_SHARE = 0.3
 _APART = 0.35
 """Cosine below which two lesions of one kidney keep out of each other's way."""
 
@@ -129,14 +131,16 @@ def _draw_build(rng: np.random.Generator) -> Build:
 
 
 def draw_findings(rng: np.random.Generator) -> KidneyFindings:
-    """Draw what is found in one kidney; a third of the kidneys are normal.
+    """Draw what is found in one kidney; a little less than half of the kidneys are normal.
 
     Args:
         rng: Source of chance.
     """
+    if rng.uniform() < _SPARED_SHARE:
+        return KidneyFindings()
     kind = _KINDS[int(rng.choice(len(_KINDS), p=_KIND_SHARES))]
     taken: list[Direction] = []
-    mass = None if kind == "none" else _draw_mass(rng, "solid" if kind == "solid" else kind, taken)
+    mass = None if kind == "none" else _draw_mass(rng, is_solid=kind == "solid", taken=taken)
     cysts = []
     for _ in range(int(rng.choice(3, p=(0.72, 0.18, 0.1)))):
         direction = _draw_direction(rng, taken)
@@ -154,18 +158,18 @@ def draw_findings(rng: np.random.Generator) -> KidneyFindings:
     )
 
 
-def _draw_mass(rng: np.random.Generator, kind: str, taken: list[Direction]) -> Mass:
+def _draw_mass(rng: np.random.Generator, *, is_solid: bool, taken: list[Direction]) -> Mass:
     direction = _draw_direction(rng, taken) or (0.0, -1.0, 0.0)
     size = float(np.clip(rng.lognormal(np.log(37), 0.45), 14, 95))
-    if direction[2] > 1 / 3:
-        size = min(size, 75.0)  # the back muscles leave no more room
-    inside = size < 42 and rng.uniform() < 0.4
-    exophytic = 0.0 if inside else float(rng.uniform(0.2, 0.85))
-    if size > 60:
-        exophytic = max(exophytic, 0.35)
+    for limit_mm in SIZE_LIMITS_MM:  # 40.2 mm would be reported as 4.0 cm, and belong to 4 to 7 cm
+        if abs(size - limit_mm) < 1:
+            size = limit_mm + float(np.copysign(1.2, size - limit_mm))
+    exophytic = float(rng.uniform(0.2, 0.85))
+    if size < 42 and rng.uniform() < 0.4:
+        exophytic = 0.0
+    exophytic = min(exophytic, _room_mm(direction) / size)
     necrosis = min(int(rng.uniform() * 2.2 * (0.55 + min(size, 70) / 70)), 2)
     steps: tuple[Literal["none", "partial", "extensive"], ...] = ("none", "partial", "extensive")
-    is_solid = kind == "solid"
     has_fat = is_solid and rng.uniform() < 0.15
     return Mass(
         kind="solid" if is_solid else "complex cyst",
@@ -179,6 +183,13 @@ def _draw_mass(rng: np.random.Generator, kind: str, taken: list[Direction]) -> M
         septa="thick" if rng.uniform() < 0.5 else "thin",
         seed=int(rng.integers(2**31)),
     )
+
+
+def _room_mm(direction: Direction) -> float:
+    """Return how far a lesion may stand out before it meets the wall of the trunk."""
+    if direction[2] > 1 / 3:
+        return 26.0
+    return 60.0 if direction[2] < -1 / 3 else 34.0
 
 
 def _draw_direction(rng: np.random.Generator, taken: list[Direction]) -> Direction | None:
