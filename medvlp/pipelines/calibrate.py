@@ -186,9 +186,15 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
             zero where the positive class is; relative paths start at the table.
 
     Raises:
-        UsageError: MV1522 if the task looks for no positive class.
+        UsageError: MV1522 if the task is not for slides, or looks for no positive class.
         DataError: MV1524 if the table or a mask does not fit, or the masks part no tiles.
     """
+    if run.rules.modality != "slide":
+        raise UsageError(
+            "MV1522",
+            f"task {run.task.name} is for {run.rules.modality}, and thresholds are fitted on tiles",
+            expected="a task for slides",
+        )
     positive = run.rules.positive
     if positive is None:
         raise UsageError(

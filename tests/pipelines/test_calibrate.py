@@ -146,3 +146,16 @@ def test_fit_threshold__refuses_a_task_without_a_positive_class(tmp_path: Path) 
     table = write_labels(tmp_path / "masks.csv", ["m.png"], column="mask")
     with pytest.raises(UsageError, match="MV1522: task rcc has no positive class"):
         fit_threshold(judged(tmp_path / "run"), table)
+
+
+def test_fit_threshold__refuses_a_task_for_scans(tmp_path: Path) -> None:
+    write_run(
+        tmp_path / "run",
+        sample(2)[0],
+        modality="ct",
+        scale={"spacing_mm": [5, 1, 1], "window_hu": [-200, 300]},
+        positive=None,
+    )
+    table = write_labels(tmp_path / "masks.csv", ["m.png"], column="mask")
+    with pytest.raises(UsageError, match="MV1522: task rcc is for ct, and thresholds are fitted"):
+        fit_threshold(judged(tmp_path / "run"), table)
