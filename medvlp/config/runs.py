@@ -256,7 +256,10 @@ class TaskRecord:
     )
     threshold: Mapping[str, object] = field(
         default_factory=dict,
-        metadata=about("Probability above which a tile is positive, and where it comes from."),
+        metadata=about(
+            "Probability above which a tile is positive, or a finding without a threshold of its "
+            "own is there, and where it comes from."
+        ),
     )
     settings: Mapping[str, object] = field(
         default_factory=dict, metadata=about("All settings of the task, files by their content.")

@@ -23,9 +23,13 @@ from medvlp.pipelines.confidence import (
     report_confidence,
     unused_calibration,
 )
+from medvlp.zeroshot.classifier import build_classifier
 from medvlp.zeroshot.heads import SlideVerdict
+from medvlp.zeroshot.units import CaseVerdict, judge_units
 from tests.config import calibration_samples
 from tests.pipelines.run_samples import CLASSIFIER, WEIGHTS, graph, task_document
+from tests.zeroshot.slide_cases import embed_words
+from tests.zeroshot.unit_cases import mass_task, scan_task
 
 SHARES = {"CC": 0.6, "PAP": 0.3, "Normal": 0.1}
 
@@ -65,7 +69,7 @@ def verdict(probabilities: dict[str, float] = SHARES, n_used: int = 10) -> Slide
     return SlideVerdict(best, probabilities[best], probabilities, {}, empty, "rule", n_used)
 
 
-def row(found: SlideVerdict) -> PredictionRow:
+def row(found: SlideVerdict | CaseVerdict) -> PredictionRow:
     return PredictionRow(
         case_id="a",
         model="tiny",
@@ -98,6 +102,20 @@ def test_report_confidence__divides_log_probabilities_by_the_temperature() -> No
     assert found.confidence == pytest.approx(expected[0])
     assert found.prediction == "CC"
     assert notes == ()
+
+
+def test_report_confidence__divides_the_logits_of_a_scan_by_the_temperature() -> None:
+    task = mass_task(logit_scale=8)
+    features = np.random.default_rng(5).normal(size=(2, 6))
+    classifier = build_classifier(embed_words, task, None)
+    found = judge_units(features, ["left", "right"], classifier, task, normalize=True)
+    temperature = calibration(task).content.temperature.value
+    given = {"calibration": calibration(task), "nodes": None, "content_sha256": "00"}
+    reported, _ = report_confidence(row(found), found, task, **given)
+    cosines = features / np.linalg.norm(features, axis=1, keepdims=True) @ classifier.weights
+    expected = special.softmax(8 * cosines.mean(axis=0) / temperature)
+    assert list(reported.probabilities.values()) == pytest.approx(expected)
+    assert set(reported.prediction_set or ()) <= {"benign", "malignant"}
 
 
 def test_report_confidence__makes_sets_of_the_scores_as_they_are() -> None:
@@ -146,6 +164,11 @@ def test_report_confidence__rolls_up_shares_of_tiles_that_are_all_zero() -> None
     found, _ = report(task, zero, nodes=make_node_rule(task, graph(), 0.9))
     assert found.node_path == ("RCC",)
     assert found.probabilities == {"CC": 0.0, "PAP": 0.0}
+
+
+def test_make_node_rule__is_none_where_several_findings_can_be_there() -> None:
+    assert make_node_rule(scan_task(), graph(), 0.9) is None
+    assert make_node_rule(scan_task(), None, 0.9) is None
 
 
 def test_make_node_rule__needs_a_graph_or_a_confidence() -> None:
