@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medvlp.errors import FeatureError
 from medvlp.zeroshot.classifier import build_classifier
@@ -193,6 +195,19 @@ def test_judge_units__does_not_depend_on_the_order_of_boxes() -> None:
         one, other = judge(features, task), judge(features[::-1], task)
         assert other.probabilities == pytest.approx(one.probabilities, **TIGHT)
         assert other.prediction == one.prediction
+
+
+@given(seed=st.integers(0, 2**16), count=st.integers(1, 6))
+@settings(max_examples=25, deadline=None)
+def test_judge_units__turns_round_with_presence_and_absence_swapped(seed: int, count: int) -> None:
+    features = some_units(count, seed)
+    spec = {"names": ["a cyst"], "absent_names": ["no cyst"]}
+    swapped = {"names": ["no cyst"], "absent_names": ["a cyst"]}
+    one = judge(features, scan_task(classes={"cyst": spec}))
+    other = judge(features, scan_task(classes={"cyst": swapped}))
+    np.testing.assert_allclose(one.unit_probabilities, 1 - other.unit_probabilities, atol=1e-6)
+    mean = judge(features, scan_task(classes={"cyst": spec}, unit_pooling="mean"))
+    assert one.probabilities["cyst"] >= mean.probabilities["cyst"] - 1e-12
 
 
 def test_judge_units__reads_a_radiograph_as_one_image() -> None:
