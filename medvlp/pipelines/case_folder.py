@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medvlp.config.runs import PredictionRow, RunFolder
 from medvlp.errors import OutputError
-from medvlp.io import case_keys, publish_folder, write_json
+from medvlp.io import case_keys, content_sha256, publish_folder, write_json
 from medvlp.reporting.page import CaseDetails, CaseFigure
 
 if TYPE_CHECKING:
@@ -151,23 +151,33 @@ def write_case_folder(
     final = run.case_folder(case.case_key)
     final.parent.mkdir(parents=True, exist_ok=True)
     with publish_folder(final) as folder:
-        figures: list[dict[str, Any]] = []
+        drawn: list[CaseFigure] = []
         notes: list[str] = []
         for finding in findings:
             place = folder / finding.folder
             place.mkdir(parents=True, exist_ok=True)
-            drawn = finding.draw(place)
-            figures += [
-                {**asdict(figure), "path": figure.path.relative_to(folder).as_posix()}
-                for figure in drawn
-            ]
+            drawn += finding.draw(place)
             notes += [note for note in finding.notes if note not in notes]
         record = {
             "content_sha256": findings[0].content_sha256,
             "mask_sha256": max(finding.mask_sha256 for finding in findings),
             "parameters_sha256": parameters_sha256,
             "rows": [asdict(finding.row) for finding in findings],
-            "figures": figures,
+            "figures": [
+                {**asdict(figure), "path": figure.path.relative_to(folder).as_posix()}
+                for figure in _each_picture_once(drawn)
+            ],
             "notes": notes,
         }
         write_json(folder / _RESULT_FILE, record)
+
+
+def _each_picture_once(figures: Sequence[CaseFigure]) -> list[CaseFigure]:
+    """Join the titles of equal pictures, which several tasks made of the same units."""
+    found: dict[str, CaseFigure] = {}
+    for figure in figures:
+        digest = content_sha256(figure.path, companions=False)
+        first = found.get(digest)
+        title = figure.title if first is None else f"{first.title}; {figure.title}"
+        found[digest] = replace(first or figure, title=title)
+    return list(found.values())

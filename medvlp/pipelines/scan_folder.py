@@ -95,7 +95,7 @@ class ScanFinding:
                     window_hu=self.preprocessing.window_hu,
                 ),
             )
-            figures.append(_figure(path, view.name, self.verdict))
+            figures.append(_figure(path, view.name, self.verdict, self.row.task))
         return figures
 
 
@@ -157,13 +157,13 @@ def _sides(letters: str) -> str:
     return ", ".join(letters)
 
 
-def _figure(path: Path, name: str, verdict: CaseVerdict) -> CaseFigure:
+def _figure(path: Path, name: str, verdict: CaseVerdict, task: str) -> CaseFigure:
     row = verdict.unit_probabilities[verdict.unit_names.index(name)]
     best = int(row.argmax())
     said = f"{verdict.class_names[best]} {row[best]:.3f}"
     return CaseFigure(
         path=path,
-        title=f"{name}: highest score {said}",
+        title=f"{name}: {said} is its highest score of {task}",
         description=f"Axial, coronal and sagittal section of {name} in the scan and as the model "
         "saw it",
         is_wide=True,

@@ -80,7 +80,11 @@ LegendItem = ColourBar | Swatch | ScaleBar
 
 
 def add_legend(
-    picture: NDArray[np.uint8], title: str, items: Sequence[LegendItem]
+    picture: NDArray[np.uint8],
+    title: str,
+    items: Sequence[LegendItem],
+    *,
+    text_px: int | None = None,
 ) -> NDArray[np.uint8]:
     """Put a title and a legend on white below a picture.
 
@@ -91,13 +95,14 @@ def add_legend(
         picture: The picture, shape ``(H, W, 3)``, uint8.
         title: One line above the items.
         items: What the legend explains, in reading order.
+        text_px: Height of the text; by default it grows with the picture.
 
     Returns:
         The picture with its legend, shape ``(H + legend, max(W, 420), 3)``, uint8.
     """
     height, width = picture.shape[:2]
     canvas_width = max(width, _MIN_WIDTH_PX)
-    text_px = int(np.clip(canvas_width / 40, 13, 34))
+    text_px = text_px or int(np.clip(canvas_width / 40, 13, 34))
     margin = text_px
     blocks = [_render(item, text_px, canvas_width) for item in items]
     lines = _flow(blocks, canvas_width - 2 * margin, gap=2 * text_px)

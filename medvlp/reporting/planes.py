@@ -34,6 +34,7 @@ _HATCH_STEP_PX = 8
 _LETTER_PX = 15
 _NAME_RGB: RGB = (170, 170, 170)
 _NAME_PX = 12
+_TEXT_PX = 18
 
 
 def draw_planes(
@@ -110,7 +111,7 @@ def _draw_row(
             items.append(Swatch(label="mask", colour=_ORGAN_RGB, style="outline"))
     if any(np.isnan(section.hu).any() for section in sections):
         items.append(Swatch(label="outside of the scan", colour=_OUTSIDE_RGB, style="hatch"))
-    return add_legend(np.asarray(row), title, items)
+    return add_legend(np.asarray(row), title, items, text_px=_TEXT_PX)
 
 
 def _size_mm(section: Section) -> tuple[float, float]:

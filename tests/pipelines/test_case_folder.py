@@ -1,14 +1,17 @@
 """The folder of a case: read back as written, damaged ones refused."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medvlp.config.runs import PredictionRow, RunFolder
 from medvlp.errors import OutputError
-from medvlp.pipelines.case_folder import read_case_result, result_path
+from medvlp.pipelines.case_folder import read_case_result, result_path, write_case_folder
+from medvlp.reporting.page import CaseFigure
+from medvlp.reporting.pictures import save_png
 from medvlp.types import Case
 
 CASE = Case(case_id="site/a.svs", case_key="site_a", path=Path("a.svs"), modality="slide")
@@ -68,3 +71,29 @@ def test_read_case_result__refuses_half_a_file(tmp_path: Path) -> None:
     path.write_text(path.read_text()[:40])
     with pytest.raises(OutputError, match="delete the folder cases/site_a"):
         read_case_result(run, CASE)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finding with one picture."""
+
+    grey: int
+    folder: str
+    row: PredictionRow = ROW
+    content_sha256: str = "c"
+    mask_sha256: str = ""
+    notes: tuple[str, ...] = ("why",)
+
+    def draw(self, place: Path) -> list[CaseFigure]:
+        save_png(place / "p.png", np.full((4, 4, 3), self.grey, np.uint8))
+        return [CaseFigure(path=place / "p.png", title=f"seen by {self.folder}", description="d")]
+
+
+def test_write_case_folder__shows_equal_pictures_of_several_tasks_once(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    findings = [Drawn(7, "a"), Drawn(9, "b"), Drawn(7, "c")]
+    write_case_folder(run, CASE, findings, parameters_sha256="p")
+    details = read_case_result(run, CASE).details
+    assert [figure.title for figure in details.figures] == ["seen by a; seen by c", "seen by b"]
+    assert details.notes == ("why",)
+    assert all(figure.path.exists() for figure in details.figures)

@@ -127,7 +127,8 @@ def test_diagnose_cases__records_every_model_and_task(finished: Path) -> None:
 
 def test_diagnose_cases__shows_scans_beside_slides_in_the_report(finished: Path) -> None:
     page = (finished / "report.html").read_text()
-    assert "kidney_left: highest score" in page
+    assert "its highest score of masses; kidney_left:" in page
+    assert page.count("<figure") == 2 * 2 + 3  # both kidneys once, though two tasks saw them
     assert "Units used" in page
     assert "phantom_000.tif" in page
 

@@ -48,7 +48,7 @@ def test_draw__shows_every_box_and_lists_its_scores(finding: ScanFinding, tmp_pa
     found = [[float(row[f"prob_{name}"]) for name in finding.verdict.class_names] for row in rows]
     np.testing.assert_allclose(found, finding.verdict.unit_probabilities, rtol=0, atol=1e-6)
     best = finding.verdict.unit_probabilities[0].max()
-    assert figures[0].title.endswith(f"{best:.3f}")
+    assert f"{best:.3f} is its highest score of masses" in figures[0].title
     assert (tmp_path / "units.parquet").exists()
 
 
