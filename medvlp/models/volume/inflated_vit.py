@@ -7,7 +7,7 @@ and register tokens).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from timm.layers.patch_embed import PatchEmbed, resample_patch_embed
@@ -121,9 +121,8 @@ def build_flat_vit(
             (MV1412), the options do not fit (MV1407), or the network is no plain vision transformer
             with patches and a table of positions (MV1431).
     """
-    options: dict[str, Any] = {"dynamic_img_size": False}
-    if settings.global_pool is not None:
-        options["global_pool"] = settings.global_pool
+    pool = settings.global_pool
+    options = {} if pool is None else {"global_pool": pool}
     if tag:
         flat = load_trained_tower(settings.model, tag, options)
     else:
@@ -177,6 +176,8 @@ class InflatedVit(VolumeTower):
         )
         flat.patch_embed = _PatchEmbed3d(flat.patch_embed, patch, settings.inflation)
         flat.pos_embed = nn.Parameter(positions)
+        # Timm declares it final, for compilation; from here on positions are those of one grid.
+        vars(flat)["dynamic_img_size"] = False
         self.network = flat
         self.dim: int = flat.head_hidden_size
 

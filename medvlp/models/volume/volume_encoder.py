@@ -120,7 +120,8 @@ class VolumeEncoder:
             ``is_normalized``.
 
         Raises:
-            ValueError: If the box has another size or another type of values.
+            ValueError: If the box has another size or another type of values, or the tower gives
+                another number of features than it was said to.
         """
         wanted = self.preprocessing.shape_zyx
         if hu.ndim != 1 + len(wanted) or tuple(hu.shape[1:]) != wanted:
@@ -134,5 +135,11 @@ class VolumeEncoder:
             self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
         ):
             features: torch.Tensor = self._tower(voxels)
+        if features.shape != (len(hu), self.dim):
+            msg = (
+                f"the tower of {self.name!r} gives features of shape {tuple(features.shape)}, "
+                f"not {(len(hu), self.dim)}"
+            )
+            raise ValueError(msg)
         features = features.float()
         return functional.normalize(features, dim=-1) if self.is_normalized else features

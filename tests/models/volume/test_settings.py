@@ -81,13 +81,8 @@ def test_volume_tower_settings__refuse_what_does_not_fit(tower, code, phrase):
 
 def test_volume_tower_settings__state_a_schema_for_each_network():
     schema = TypeAdapter(VolumeTowerSettings).json_schema()
-    assert sorted(schema["discriminator"]["mapping"]) == [
-        "monai-resnet",
-        "resnet3d",
-        "segresnet",
-        "swin-unetr",
-        "vit",
-    ]
+    named = {"monai-resnet", "resnet3d", "segresnet", "swin-unetr", "vit"}
+    assert named <= set(schema["discriminator"]["mapping"])
 
 
 @pytest.mark.parametrize(
