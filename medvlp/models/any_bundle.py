@@ -12,9 +12,11 @@ from medvlp.models.volume.bundle import VolumeBundle, load_volume_bundle
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from medvlp.models.vision import ImageEncoder
+    from medvlp.models.volume.volume_encoder import VolumeEncoder
     from medvlp.types import Modality
 
-__all__ = ["AnyBundle", "load_any_bundle", "model_modality"]
+__all__ = ["AnyBundle", "load_any_bundle", "model_encoder", "model_modality"]
 
 AnyBundle = Bundle | VolumeBundle
 """A model of some modality with a text side."""
@@ -49,3 +51,8 @@ def model_modality(model: AnyBundle) -> Modality:
     if isinstance(model, VolumeBundle):
         return "ct"
     return model.meta.modality if model.meta else "slide"
+
+
+def model_encoder(model: AnyBundle) -> ImageEncoder | VolumeEncoder:
+    """Return the encoder of what a model takes."""
+    return model.volume_encoder if isinstance(model, VolumeBundle) else model.image_encoder

@@ -19,7 +19,7 @@ from medvlp.cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from medvlp.config.runs import PredictionRow
 
@@ -43,13 +43,14 @@ def zero_shot(
     slide_mpp: float | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Diagnose slides from a task's prompts, without any training on them.
+    """Diagnose slides and CT scans from a task's prompts, without any training on them.
 
     Args:
-        source: A slide, a folder of slides, or a manifest (.csv, .parquet).
+        source: A slide or scan, a folder of both, or a manifest (.csv, .parquet).
         model: An image-text model: a bundle folder, hf-hub:OWNER/NAME or open_clip:ARCH/WEIGHTS.
-            May be given several times.
-        task: A TASK.yaml with classes, prompts, scale and rule. May be given several times.
+            May be given several times; each judges the cases of its modality.
+        task: A TASK.yaml with classes, prompts, scale and rule. May be given several times; each is
+            judged by the models of its modality.
         out: Run folder; run the same command again to go on after a stop.
         features: Output folder of an earlier 'medvlp embed' whose features are reused.
         calibration: A file of 'medvlp calibrate' for a model and task given here: calibrated
@@ -58,7 +59,8 @@ def zero_shot(
         confidence: Least probability of that node; 0.9 where a graph is given.
         min_tissue: Least share of a tile that is tissue.
         computing: Device, precision and limits.
-        allow_scale: Accept a task whose scale is not the one the model was trained at.
+        allow_scale: Accept a task whose scale is not the one the model was trained at; the boxes of
+            scans stay those of the model.
         slide_mpp: Micrometres per pixel of slides whose metadata states none.
         json_output: Print JSON for programs.
     """
@@ -66,7 +68,7 @@ def zero_shot(
     from medvlp.config.task import load_task
     from medvlp.jobs.progress import Progress
     from medvlp.jobs.runner import LeaseSettings
-    from medvlp.models.bundle import load_bundle
+    from medvlp.models.any_bundle import load_any_bundle, model_encoder
     from medvlp.pipelines.diagnose import diagnose_cases
     from medvlp.pipelines.judge import RANDOM_WEIGHTS, DiagnoseSettings
 
@@ -74,10 +76,10 @@ def zero_shot(
     tasks = [load_task(path) for path in task]
     discovery = discover_input(source, out, slide_mpp)
     device, precision = choose_device(computing)
-    bundles = [load_bundle(name, device=device, precision=precision) for name in model]
-    for bundle in bundles:
-        if bundle.image_encoder.is_random:
-            sys.stderr.write(f"{bundle.name}: {RANDOM_WEIGHTS}\n")
+    models = [load_any_bundle(name, device=device, precision=precision) for name in model]
+    for loaded in models:
+        if model_encoder(loaded).is_random:
+            sys.stderr.write(f"{loaded.name}: {RANDOM_WEIGHTS}\n")
     if (graph is not None or confidence is not None) and not calibration:
         sys.stderr.write("no --calibration: the probabilities of nodes are not calibrated\n")
     settings = DiagnoseSettings(
@@ -88,9 +90,9 @@ def zero_shot(
         graph=graph,
         confidence=confidence,
     )
-    with Progress(len(discovery.cases), "slides", label="Diagnosing") as progress:
+    with Progress(len(discovery.cases), "cases", label="Diagnosing") as progress:
         report = diagnose_cases(
-            discovery, bundles, tasks, settings, out, progress=progress, lease=LeaseSettings()
+            discovery, models, tasks, settings, out, progress=progress, lease=LeaseSettings()
         )
     if not json_output:
         print_predictions(read_predictions(out))
@@ -111,7 +113,7 @@ def print_predictions(rows: Sequence[PredictionRow]) -> None:
         *("outcome", "score"),
         *(("reported as",) if has_nodes else ()),
         *(("cannot be excluded",) if has_sets else ()),
-        "tiles",
+        _units({row.modality for row in rows}),
     ):
         table.add_column(name)
     for row in rows:
@@ -126,6 +128,12 @@ def print_predictions(rows: Sequence[PredictionRow]) -> None:
             f"{row.n_used}/{row.n_units}",
         )
     Console(file=sys.stdout, markup=False, highlight=False).print(table)
+
+
+def _units(modalities: Collection[str]) -> str:
+    """Return what is counted in the last column."""
+    named = {"slide": "tiles", "ct": "boxes", "radiograph": "images"}
+    return named[next(iter(modalities))] if len(modalities) == 1 else "units"
 
 
 def _reported(row: PredictionRow) -> str:

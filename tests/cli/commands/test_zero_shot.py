@@ -63,6 +63,24 @@ def test_print_predictions__shows_nodes_and_sets_where_there_are_any(
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("modalities", "word"),
+    [(("slide", "slide"), "tiles"), (("ct",), "boxes"), (("ct", "slide"), "units")],
+)
+def test_print_predictions__names_what_it_counts(
+    modalities: tuple[str, ...], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zero_shot.print_predictions(
+        [
+            PredictionRow(
+                case_id=str(number), model="m", task="t", modality=modality, status="no-tissue"
+            )
+            for number, modality in enumerate(modalities)
+        ]
+    )
+    assert word in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("confidence", [0.0, -1.0, 1.5, float("nan")])
 def test_check_confidence__refuses_what_is_no_probability(confidence: float) -> None:
     with pytest.raises(UsageError, match="MV1002: --confidence is"):
