@@ -25,11 +25,14 @@ class ManifestRow:
         case_id: Column ``case_id``, else the path as written.
         path: Column ``path``; relative paths start at the manifest's folder.
         slide_mpp: Column ``slide_mpp``: micrometres per level-0 pixel, where the file has none.
+        mask: Column ``mask``: a label map of the organs of a scan, or a folder with one file for
+            each organ; relative paths start at the manifest's folder.
     """
 
     case_id: str
     path: Path
     slide_mpp: float | None = None
+    mask: Path | None = None
 
 
 def read_case_manifest(manifest: Path) -> list[ManifestRow]:
@@ -45,7 +48,7 @@ def read_case_manifest(manifest: Path) -> list[ManifestRow]:
         raise ConfigError(
             "MV1002",
             f"manifest {manifest} has no column 'path'{nearest_name('path', columns)}",
-            expected="columns path, and if wanted case_id and slide_mpp",
+            expected="columns path, and if wanted case_id, slide_mpp and mask",
         )
     parsed = [_parse_row(manifest, number, row) for number, row in enumerate(rows, start=2)]
     repeated = [name for name, count in Counter(r.case_id for r in parsed).items() if count > 1]
@@ -76,11 +79,12 @@ def _parse_row(manifest: Path, number: int, row: dict[str, Any]) -> ManifestRow:
         raise ConfigError(
             "MV1002", f"manifest {manifest}, line {number}: no path", expected="a file name"
         )
-    path = Path(written)
+    mask = str(row.get("mask") or "").strip()
     return ManifestRow(
         case_id=str(row.get("case_id") or "").strip() or written,
-        path=path if path.is_absolute() else manifest.parent / path,
+        path=manifest.parent / written,
         slide_mpp=_parse_mpp(manifest, number, row.get("slide_mpp")),
+        mask=manifest.parent / mask if mask else None,
     )
 
 

@@ -1,112 +1,155 @@
-"""Tell what a file is by its content: slide, CT, radiograph, or nothing to diagnose."""
+"""Tell by its content what a file is: slide, scan, radiograph, mask, or nothing to diagnose."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zipfile
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from medvlp.errors import VolumeError, WorkerError
+from medvlp.jobs.workers import WorkerLimits, run_in_worker, stream_in_worker
+from medvlp.volumes.files import read_start
+from medvlp.volumes.label_maps import is_label_map
+from medvlp.volumes.series import GRID_KINDS, FileLook, look_at_file, series_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from medvlp.types import Modality
 
-__all__ = ["DicomHead", "Sniffed", "read_dicom_heads", "sniff_file"]
+__all__ = ["HEADER_LIMITS", "Sniffed", "sniff_file", "sniff_files", "sniff_tree"]
+
+HEADER_LIMITS = WorkerLimits(memory_bytes=2 * 2**30, stall_s=300.0)
+"""What looking at files may take; an archive is unpacked without a sign of life."""
 
 SLIDE_SUFFIXES = frozenset(
     ".svs .tif .tiff .ndpi .mrxs .scn .vms .vmu .bif .svslide .qptiff .czi".split()
 )
+_SCAN_SUFFIXES = (".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".b2nd")
+_OTHER_ARCHIVES = frozenset(".docx .xlsx .pptx .odt .ods .npz .jar .whl .epub .kmz".split())
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
-_DICOM_PREFIX_AT = 128
-
-_WHOLE_SLIDE_UID = "1.2.840.10008.5.1.4.1.1.77.1.6"
-_CT_UIDS = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1"})
-_RADIOGRAPH_UIDS = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.1",  # computed radiography
-        "1.2.840.10008.5.1.4.1.1.1.1",  # digital X-ray, for presentation
-        "1.2.840.10008.5.1.4.1.1.1.1.1",  # digital X-ray, for processing
-    }
-)
+_UNKNOWN = "not an image of a known kind"
+_CHUNK = 64
 
 
 @dataclass(frozen=True)
 class Sniffed:
-    """What the first bytes of a file say.
+    """What one file is.
 
     Attributes:
-        modality: The modality, or None where the file is nothing to diagnose or a DICOM object.
-        is_dicom: Whether the file is DICOM and its header decides.
-        why: In words, what the file is.
+        path: The file.
+        modality: Of a file that is a case by itself, else None.
+        look: Its slices, where it is DICOM and can be read.
+        is_mask: Whether it is a label map.
+        inner: Names of the scans inside an archive.
+        is_damaged: Whether it is, or by its name should be, a scan that cannot be read.
+        why: In words, what the file is, or why it cannot be read.
     """
 
-    modality: Modality | None
-    is_dicom: bool
-    why: str
+    path: Path
+    modality: Modality | None = None
+    look: FileLook | None = field(default=None, repr=False)
+    is_mask: bool = False
+    inner: tuple[str, ...] = ()
+    is_damaged: bool = False
+    why: str = ""
 
 
-@dataclass(frozen=True)
-class DicomHead:
-    """The few header fields of a DICOM file that decide how it is handled.
+def sniff_tree(files: Sequence[Path]) -> list[Sniffed]:
+    """Look at files in a worker process; one that breaks the process is that file's damage.
 
-    Attributes:
-        modality: The modality, or None where the object holds no image to diagnose.
-        series_uid: Series Instance UID; files of one slide share it. Never written to an output.
-        is_volume_level: Whether the file is the full-resolution level of a slide.
-        why: In words, what the object is, or why its header cannot be read.
+    Args:
+        files: The files.
+
+    Returns:
+        What each is, in the order of the files.
     """
+    found: list[Sniffed] = []
+    while len(found) < len(files):
+        try:
+            for batch in stream_in_worker(sniff_files, files[len(found) :], limits=HEADER_LIMITS):
+                found.extend(batch)
+        except WorkerError:
+            found.extend(_sniff_alone(path) for path in files[len(found) : len(found) + _CHUNK])
+    return found
 
-    modality: Modality | None
-    series_uid: str
-    is_volume_level: bool
-    why: str
+
+def sniff_files(files: Sequence[Path]) -> Iterator[list[Sniffed]]:
+    """Look at files, some at a time; meant to run in a worker process.
+
+    Args:
+        files: The files.
+
+    Yields:
+        What each is, in the order of the files.
+    """
+    for start in range(0, len(files), _CHUNK):
+        yield [sniff_file(path) for path in files[start : start + _CHUNK]]
 
 
 def sniff_file(path: Path) -> Sniffed:
-    """Look at the first bytes of a file, then at its suffix.
+    """Look at the first bytes of a file, at its header where it is DICOM, then at its suffix.
 
-    Raises:
-        OSError: If the file cannot be opened.
+    Args:
+        path: The file.
     """
-    with path.open("rb") as stream:
-        head = stream.read(_DICOM_PREFIX_AT + 4)
-    suffix = path.suffix.lower()
-    if head[_DICOM_PREFIX_AT:] == b"DICM" or suffix == ".dcm":
-        return Sniffed(None, is_dicom=True, why="a DICOM file")
-    if head.startswith(_TIFF_MAGIC) or suffix in SLIDE_SUFFIXES:
-        return Sniffed("slide", is_dicom=False, why="a slide")
+    look = look_at_file(path)
+    if look.kind == "dicom":
+        return Sniffed(path, look=look, is_damaged=bool(look.code), why=_told(look))
+    if look.kind in GRID_KINDS:
+        if is_label_map(path, look.kind):
+            return Sniffed(path, is_mask=True, why="a label map")
+        return Sniffed(path, "ct", why="a scan")
+    if look.kind == "zip" and path.suffix.lower() not in _OTHER_ARCHIVES:
+        return _sniff_archive(path)
+    return _sniff_picture(path, look)
+
+
+def _sniff_picture(path: Path, look: FileLook) -> Sniffed:
+    """Tell slides and flat images; a name that promises a slide or a scan makes a case."""
+    is_unreadable = look.code == "MV2200"
+    head = b"" if is_unreadable else read_start(path, 16)
+    if head.startswith(_TIFF_MAGIC) or path.suffix.lower() in SLIDE_SUFFIXES:
+        return Sniffed(path, "slide", why="a slide")
     if head.startswith(_IMAGE_MAGIC):
-        return Sniffed("radiograph", is_dicom=False, why="a flat image")
-    if suffix == ".nii" or path.name.lower().endswith(".nii.gz"):
-        return Sniffed("ct", is_dicom=False, why="a NIfTI volume")
-    return Sniffed(None, is_dicom=False, why="not an image of a known kind")
+        return Sniffed(path, "radiograph", why="a flat image")
+    if path.name.lower().endswith(_SCAN_SUFFIXES):
+        return Sniffed(path, is_damaged=True, why=_told(look))
+    return Sniffed(path, why=f"unreadable: {look.reason}" if is_unreadable else _UNKNOWN)
 
 
-def read_dicom_heads(paths: Sequence[Path]) -> list[DicomHead]:
-    """Read the deciding header fields of DICOM files; meant to run in a worker process."""
-    return [_read_dicom_head(path) for path in paths]
-
-
-def _read_dicom_head(path: Path) -> DicomHead:
-    wanted = ["SOPClassUID", "SeriesInstanceUID", "ImageType"]
+def _sniff_alone(path: Path) -> Sniffed:
     try:
-        head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
-        class_uid = str(head.get("SOPClassUID", ""))
-        image_type = [str(value) for value in head.get("ImageType", None) or []]
-        series_uid = str(head.get("SeriesInstanceUID", ""))
-    except (InvalidDicomError, OSError, ValueError, RecursionError, EOFError, KeyError) as error:
-        # A name ending in .dcm promises an image: it stays a case, and its reader will refuse it.
-        return DicomHead("slide", "", is_volume_level=False, why=f"unreadable DICOM: {error}")
-    if class_uid == _WHOLE_SLIDE_UID:
-        return DicomHead("slide", series_uid, "VOLUME" in image_type[2:3], "a DICOM slide")
-    if class_uid in _CT_UIDS:
-        return DicomHead("ct", series_uid, is_volume_level=False, why="a DICOM CT slice")
-    if class_uid in _RADIOGRAPH_UIDS:
-        return DicomHead("radiograph", series_uid, is_volume_level=False, why="a DICOM radiograph")
-    name = UID(class_uid).name or "a DICOM object without an image class"
-    return DicomHead(None, series_uid, is_volume_level=False, why=f"a DICOM object: {name}")
+        return run_in_worker(sniff_file, path, limits=HEADER_LIMITS)
+    except WorkerError as error:
+        return Sniffed(path, is_damaged=True, why=f"{error.code}: {error.reason}")
+
+
+def _sniff_archive(path: Path) -> Sniffed:
+    """Look for scans in an archive; one without any is left alone."""
+    if _is_document(path):
+        return Sniffed(path, why="an archive that is a document")
+    try:
+        with series_tree(path) as tree:
+            inner = tuple(
+                series.name
+                for series in tree.series
+                if series.kind == "volume" and series.modality in {"", "CT"}
+            )
+    except VolumeError as error:
+        return Sniffed(path, is_damaged=True, why=f"{error.code}: {error.reason}")
+    return Sniffed(path, "ct" if inner else None, inner=inner, why="an archive without a scan")
+
+
+def _is_document(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name in {"[Content_Types].xml", "mimetype"} for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError):
+        return False
+
+
+def _told(look: FileLook) -> str:
+    return f"{look.code}: {look.reason}" if look.code else ""
