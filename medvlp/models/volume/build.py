@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from medvlp.models.timm_towers import with_local_seed
+from medvlp.models.volume.ct_vit import CtVit
+from medvlp.models.volume.inflated_resnet import InflatedResNet
 from medvlp.models.volume.inflated_vit import InflatedVit, build_flat_vit
 from medvlp.models.volume.monai_towers import MonaiResNet, SegResNetEncoder, SwinUnetrEncoder
 from medvlp.models.volume.resnet3d import ResNet3d
 from medvlp.models.volume.settings import (
+    CtVitSettings,
+    InflatedResNetSettings,
     InflatedVitSettings,
     MonaiResNetSettings,
     ResNet3dSettings,
@@ -48,18 +52,24 @@ def build_volume_tower(
         raise ValueError(msg)
 
     def build() -> VolumeTower:
+        tower: VolumeTower
         match settings:
             case ResNet3dSettings():
-                return ResNet3d(settings)
+                tower = ResNet3d(settings)
             case MonaiResNetSettings():
-                return MonaiResNet(settings)
+                tower = MonaiResNet(settings)
             case SegResNetSettings():
-                return SegResNetEncoder(settings, shape)
+                tower = SegResNetEncoder(settings, shape)
             case SwinUnetrSettings():
-                return SwinUnetrEncoder(settings, shape)
+                tower = SwinUnetrEncoder(settings, shape)
             case InflatedVitSettings():
-                return InflatedVit(build_flat_vit(settings, tag, seed=seed), settings, shape)
+                tower = InflatedVit(build_flat_vit(settings, tag, seed=seed), settings, shape)
+            case InflatedResNetSettings():
+                tower = InflatedResNet(settings)
+            case CtVitSettings():
+                tower = CtVit(settings, shape)
             case _:
                 assert_never(settings)
+        return tower
 
     return with_local_seed(build, seed)

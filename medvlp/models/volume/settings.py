@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from medvlp.config.strict import StrictModel, rule_error
 
 __all__ = [
+    "CtVitSettings",
+    "InflatedResNetSettings",
     "InflatedVitSettings",
     "MonaiResNetSettings",
     "ResNet3dSettings",
@@ -145,12 +147,58 @@ class InflatedVitSettings(StrictModel):
     global_pool: Literal["avg", "token"] | None = None
 
 
+class InflatedResNetSettings(StrictModel):
+    """A residual network of three-convolution blocks inflated from 2D; Merlin's by default.
+
+    Attributes:
+        architecture: Always ``inflated-resnet``.
+        depth: Number of layers.
+        width: Channels inside the blocks of the first stage; they give four times as many, and each
+            further stage has twice as many.
+    """
+
+    architecture: Literal["inflated-resnet"] = "inflated-resnet"
+    depth: Literal[50, 101, 152] = 152
+    width: Annotated[int, Field(ge=1, le=1024)] = 64
+
+
+class CtVitSettings(StrictModel):
+    """A transformer over patches of slices and then over slices, with a codebook; CT-CLIP's.
+
+    Attributes:
+        architecture: Always ``ct-vit``.
+        width: Width of a token.
+        heads: Number of attention heads.
+        head_width: Width of a head.
+        patch_zyx: Sides of a patch in voxels, along the axes in the order in which the network
+            takes them.
+        plane_depth: Number of blocks within slices.
+        axial_depth: Number of blocks across slices.
+        codes: Number of vectors in the codebook.
+    """
+
+    architecture: Literal["ct-vit"] = "ct-vit"
+    width: Annotated[int, Field(ge=1, le=4096)] = 512
+    heads: Heads = 8
+    head_width: Annotated[int, Field(ge=1, le=512)] = 32
+    patch_zyx: tuple[
+        Annotated[int, Field(ge=1, le=256)],
+        Annotated[int, Field(ge=1, le=256)],
+        Annotated[int, Field(ge=1, le=256)],
+    ] = (10, 20, 20)
+    plane_depth: Depth = 4
+    axial_depth: Depth = 4
+    codes: Annotated[int, Field(ge=1, le=1_000_000)] = 8192
+
+
 VolumeTowerSettings = Annotated[
     ResNet3dSettings
     | MonaiResNetSettings
     | SwinUnetrSettings
     | SegResNetSettings
-    | InflatedVitSettings,
+    | InflatedVitSettings
+    | InflatedResNetSettings
+    | CtVitSettings,
     Field(discriminator="architecture"),
 ]
 """A network for scans; ``architecture`` says which."""
