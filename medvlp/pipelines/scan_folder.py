@@ -82,10 +82,11 @@ class ScanFinding:
         views = run_in_worker(
             cut_unit_views, self.case, shown, self.preprocessing, self.rules, limits=self.limits
         )
-        keys = case_keys([view.name for view in views])
+        plain = [view.name.replace(" ", "_") for view in views]
+        keys = case_keys(plain)
         figures = []
-        for view in views:
-            path = place / f"planes_{keys[view.name]}.png"
+        for view, name in zip(views, plain, strict=True):
+            path = place / f"planes_{keys[name]}.png"
             save_png(
                 path,
                 draw_planes(
