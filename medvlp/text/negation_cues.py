@@ -70,6 +70,7 @@ CHOICES = {
     ),
     "MAYBE": ("may", "might", "could"),
     "DUE": ("due to", "secondary to", "related to", "caused by", "from"),
+    "EARLIER": ("previous", "prior", "earlier", "last", "old"),
     "LIKELY": ("likely", "possibly", "probably", "presumably", "perhaps"),
 }
 
@@ -98,7 +99,7 @@ refutes; refuted; disprove; disproves; disproved; reject; rejects; rejected; dis
 dismissed; discount; discounts; discounted; contradict; contradicts; contradicted; negate;
 negates; SPEAK against; inconsistent with; incompatible with; FAIL to DETECT; rather than;
 instead of; in place of; as opposed to; resolution of; resolved; disappearance of;
-complete regression of
+complete regression of; : no
 """
 
 # What stands after a finding and denies it.
@@ -176,7 +177,10 @@ triple negative; triple - negative; false negative; false - negative; hormone ne
 hr negative; her2 negative; rh negative; negative pressure; negative contrast; not known to;
 never smoker; never smokers; never drinker; not respond; not responding; not responsive;
 not improve; not treated; not BE treated; not operated; not receive; not received; nothing but;
-MAYBE be SEEN; can be SEEN; not until
+MAYBE be SEEN; can be SEEN; not until; lack of contrast; lack of intravenous contrast;
+lack of iv contrast; absence of contrast; absence of intravenous contrast; no difference;
+no significant difference; not SEEN in the EARLIER; not SEEN in EARLIER; BE not SEEN in the EARLIER;
+BE not SEEN in EARLIER; BE not SEEN on the EARLIER; not SEEN on the EARLIER
 """
 
 # A scope ends at these words.

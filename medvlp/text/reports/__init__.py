@@ -1,0 +1,1 @@
+"""Reports: sections, sentences, sides, measurements, and the attributes that they state."""
