@@ -5,27 +5,31 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from medvlp.embedding.tiles import EmbedSettings
+    from medvlp.embedding.volumes import ScanSettings
     from medvlp.jobs.runner import JobReport
+    from medvlp.jobs.workers import WorkerLimits
     from medvlp.pipelines.discover import Discovery
     from medvlp.slides.tiling import TilingConfig
 
 __all__ = [
     "DEFAULT_COMPUTING",
+    "DEFAULT_SCANS",
     "DEFAULT_TILES",
     "Computing",
+    "Scans",
     "Tiles",
     "choose_device",
     "conclude",
     "discover_input",
     "embed_settings",
+    "scan_settings",
     "tiling_config",
 ]
 
@@ -59,21 +63,42 @@ class Computing:
     max_failed_share: float = 0.1
     """Largest share of undecodable tiles before a slide fails."""
     memory_gib: float = 4.0
-    """Memory that reading one slide may take, in GiB."""
+    """Memory that reading one slide or scan may take, in GiB."""
     stall_s: float = 300.0
-    """Seconds without any tile before reading a slide counts as stuck."""
+    """Seconds without any tile or box before reading a case counts as stuck."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Scans:
+    """What is accepted of CT scans and of the masks of their organs."""
+
+    masks: Path | None = None
+    """Folder of label maps that mirrors the input, or the label map of the one scan; label maps
+    beside their scans are found without it."""
+    mask_names: Literal["totalsegmentator", "kits"] | None = None
+    """Names of the labels of masks that do not name them themselves."""
+    find_organs: str | None = None
+    """Tool that labels organs of scans without a mask: totalsegmentator, when it is installed."""
+    irregular: Literal["refuse", "resample"] = "refuse"
+    """What becomes of scans with missing, uneven or leaning slices."""
+    allow_values: bool = False
+    """Accept scans whose values do not look like Hounsfield units."""
+
+
+DEFAULT_SCANS = Scans()
 DEFAULT_TILES = Tiles()
 DEFAULT_COMPUTING = Computing()
 
 
-def discover_input(source: Path, out: Path, slide_mpp: float | None) -> Discovery:
+def discover_input(
+    source: Path, out: Path, slide_mpp: float | None, masks: Path | None = None
+) -> Discovery:
     """Find the cases of an input, tell what is skipped, and prove that the output is writable."""
     from medvlp.io import check_output_folder
     from medvlp.pipelines.discover import discover_cases
 
-    discovery = discover_cases(source, exclude=[out], slide_mpp=slide_mpp)
+    discovery = discover_cases(source, exclude=[out], slide_mpp=slide_mpp, masks=masks)
     for skipped in discovery.skipped:
         sys.stderr.write(f"skipped {skipped.name}: {skipped.why}\n")
     check_output_folder(out)
@@ -111,16 +136,35 @@ def tiling_config(tiles: Tiles) -> TilingConfig:
 def embed_settings(tiles: Tiles, computing: Computing) -> EmbedSettings:
     """Return how slides become features, from the options."""
     from medvlp.embedding.tiles import EmbedSettings
-    from medvlp.jobs.workers import WorkerLimits
 
     return EmbedSettings(
         tiling=tiling_config(tiles),
         batch_size=computing.batch_size,
         max_failed_share=computing.max_failed_share,
-        limits=WorkerLimits(
-            memory_bytes=round(computing.memory_gib * 2**30), stall_s=computing.stall_s
-        ),
+        limits=_worker_limits(computing),
     )
+
+
+def scan_settings(scans: Scans, computing: Computing) -> ScanSettings:
+    """Return how scans become features, from the options."""
+    from medvlp.embedding.volumes import ScanSettings
+    from medvlp.volumes.survey import ScanRules
+
+    return ScanSettings(
+        rules=ScanRules(
+            irregular=scans.irregular,
+            mask_names=scans.mask_names,
+            allow_values=scans.allow_values,
+        ),
+        organ_finder=scans.find_organs,
+        limits=_worker_limits(computing),
+    )
+
+
+def _worker_limits(computing: Computing) -> WorkerLimits:
+    from medvlp.jobs.workers import WorkerLimits
+
+    return WorkerLimits(memory_bytes=round(computing.memory_gib * 2**30), stall_s=computing.stall_s)
 
 
 def conclude(report: JobReport, out: Path, *, json_output: bool) -> int:

@@ -10,12 +10,15 @@ from cyclopts import Parameter
 
 from medvlp.cli.commands.options import (
     DEFAULT_COMPUTING,
+    DEFAULT_SCANS,
     Computing,
+    Scans,
     Tiles,
     choose_device,
     conclude,
     discover_input,
     embed_settings,
+    scan_settings,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ def zero_shot(
     graph: Path | None = None,
     confidence: float | None = None,
     min_tissue: float = 0.5,
+    scans: Scans = DEFAULT_SCANS,
     computing: Computing = DEFAULT_COMPUTING,
     allow_scale: bool = False,
     slide_mpp: float | None = None,
@@ -58,6 +62,7 @@ def zero_shot(
         graph: A knowledge graph: each case is reported at the deepest node that is certain enough.
         confidence: Least probability of that node; 0.9 where a graph is given.
         min_tissue: Least share of a tile that is tissue.
+        scans: Masks of organs, and what is accepted of scans.
         computing: Device, precision and limits.
         allow_scale: Accept a task whose scale is not the one the model was trained at; the boxes of
             scans stay those of the model.
@@ -74,7 +79,7 @@ def zero_shot(
 
     _check_confidence(confidence)
     tasks = [load_task(path) for path in task]
-    discovery = discover_input(source, out, slide_mpp)
+    discovery = discover_input(source, out, slide_mpp, scans.masks)
     device, precision = choose_device(computing)
     models = [load_any_bundle(name, device=device, precision=precision) for name in model]
     for loaded in models:
@@ -84,6 +89,7 @@ def zero_shot(
         sys.stderr.write("no --calibration: the probabilities of nodes are not calibrated\n")
     settings = DiagnoseSettings(
         embed=embed_settings(Tiles(min_tissue=min_tissue), computing),
+        scans=scan_settings(scans, computing),
         allow_scale=allow_scale,
         features=features,
         calibrations=tuple(calibration or ()),

@@ -29,3 +29,14 @@ def test_embed_settings__take_over_limits_and_tiles() -> None:
 def test_tiling_config__refuses_an_impossible_share() -> None:
     with pytest.raises(UsageError, match="min_tissue must be in"):
         options.tiling_config(options.Tiles(min_tissue=2.0))
+
+
+def test_scan_settings__take_over_what_is_accepted() -> None:
+    found = options.scan_settings(
+        options.Scans(mask_names="kits", irregular="resample", allow_values=True),
+        options.Computing(memory_gib=2.0),
+    )
+    assert found.rules.mask_names == "kits"
+    assert found.rules.irregular == "resample"
+    assert found.rules.allow_values
+    assert found.limits.memory_bytes == 2 * 2**30
