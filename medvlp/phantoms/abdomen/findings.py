@@ -114,6 +114,11 @@ class KidneyFindings:
     hydronephrosis: Literal["none", "mild", "marked"] = "none"
 
     @property
+    def lesions(self) -> tuple[Mass | SimpleCyst, ...]:
+        """Cysts and the main lesion."""
+        return (*self.cysts, *([] if self.mass is None else [self.mass]))
+
+    @property
     def is_normal(self) -> bool:
         """Whether nothing is found."""
         clear = self.mass is None and self.hydronephrosis == "none"

@@ -119,11 +119,11 @@ def paint_kidney(canvas: Canvas, place: KidneyPlace, findings: KidneyFindings, s
         ),
         place.axes,
     )
-    canvas.paint(shape, system)
+    canvas.paint(shape, system, 0)
     calyces = _calyces(place, wide)
     for cup in calyces:
         canvas.paint(Tube(place.point(0.0, 0.45, 0.0), cup, 1.6), system)
-        canvas.paint(Ellipsoid(cup, (calyx_mm, calyx_mm, calyx_mm)), system)
+        canvas.paint(Ellipsoid(cup, (calyx_mm, calyx_mm, calyx_mm)), system, 0)
     exit_mm = place.point(-0.1, 1.15, 0.1)
     canvas.paint(Tube(place.point(0.0, 0.6, 0.0), exit_mm, 2.5 + 8 * max(pelvis - 0.3, 0)), system)
     foot = (0.62 * exit_mm[0], -22.0, -210.0)

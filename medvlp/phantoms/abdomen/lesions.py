@@ -11,6 +11,8 @@ from medvlp.phantoms.abdomen.names import LABELS
 from medvlp.phantoms.abdomen.shapes import Ellipsoid, ripples, soft_step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from medvlp.phantoms.abdomen.canvas import Canvas
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from medvlp.phantoms.abdomen.grid import Positions
     from medvlp.phantoms.abdomen.kidneys import KidneyPlace
 
-__all__ = ["lesion_shape", "paint_cyst", "paint_mass"]
+__all__ = ["lesion_shape", "paint_cyst", "paint_mass", "paint_surrounding_fat"]
+
+_FAT_MM = 5.0
 
 _DEAD = {"none": 0.0, "partial": 0.55, "extensive": 0.82}
 """Necrosis -> radius of the dead core as a share of the mass."""
@@ -42,8 +46,29 @@ def lesion_shape(
     past = radius * (2 * lesion.exophytic - 1)
     centre = place.beyond(lesion.direction, past)
     return Ellipsoid(
-        centre, (radius, radius, radius), bumps=bumps, bump_mm=max(1.7 * radius, 14.0), seed=seed
+        centre, (radius, radius, radius), bumps=bumps, bump_mm=max(1.5 * radius, 13.0), seed=seed
     )
+
+
+def paint_surrounding_fat(
+    canvas: Canvas, place: KidneyPlace, lesions: Sequence[Mass | SimpleCyst]
+) -> None:
+    """Paint the fat that holds a kidney and its lesions apart from other organs.
+
+    Args:
+        canvas: Where to.
+        place: Where the kidney lies.
+        lesions: What makes it larger.
+    """
+    fat = tissue_hu("visceral fat", canvas.phase)
+    length, width, depth = (radius + _FAT_MM for radius in place.radii_mm)
+    kidney = Ellipsoid(place.centre_mm, (length, width, depth), place.axes)
+    canvas.paint(kidney, fat, 0, in_cavity=True)
+    for lesion in lesions:
+        shape = lesion_shape(place, lesion)
+        radius = lesion.size_mm / 2 + 0.6 * _FAT_MM
+        around = Ellipsoid(shape.centre_mm, (radius, radius, radius))
+        canvas.paint(around, fat, 0, in_cavity=True)
 
 
 def paint_cyst(canvas: Canvas, place: KidneyPlace, cyst: SimpleCyst) -> None:
@@ -67,7 +92,7 @@ def paint_mass(canvas: Canvas, place: KidneyPlace, mass: Mass) -> None:
         place: Where the kidney lies.
         mass: The lesion.
     """
-    bumps = 0.16 if mass.margin == "irregular" else 0.02
+    bumps = 0.2 if mass.margin == "irregular" else 0.02
     shape = lesion_shape(place, mass, bumps=bumps, seed=mass.seed)
     found = canvas.cover(shape, in_cavity=True)
     if found is None:
@@ -96,7 +121,7 @@ def _solid(
         dead = np.float32(tissue_hu("necrosis", canvas.phase))
         hu = hu + (dead - hu) * soft_step(depth, max(canvas.soft_mm, 3.0))
     if mass.has_fat:
-        patches = ripples(positions, max(0.5 * mass.size_mm, 8.0), mass.seed + 3)
+        patches = ripples(positions, max(0.55 * mass.size_mm, 10.0), mass.seed + 3, octaves=2)
         fat = np.float32(tissue_hu("tumor fat", canvas.phase))
         hu = hu + (fat - hu) * np.clip(patches * 2 + 1, 0, 1)
     return hu.astype(np.float32)

@@ -54,8 +54,8 @@ def paint_organs(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas,
         [
             Ellipsoid(
-                _moved(rng, (94, 10, 42)),
-                (25, 46 * size, 52 * size),
+                _moved(rng, (95, 10, 48)),
+                (28, 50 * size, 58 * size),
                 ((0.9, -0.43, 0.0), (0.43, 0.9, 0.0), (0.0, 0.0, 1.0)),
                 bumps=0.03,
                 bump_mm=90,
@@ -80,10 +80,10 @@ def _paint_solid(canvas: Canvas, parts: list[Ellipsoid], tissue: str, seed: int)
         if found is None:
             continue
         box, positions, share = found
-        hu = np.float32(mean) + np.float32(3) * ripples(positions, 60.0, seed)
+        hu = np.float32(mean) + np.float32(3) * ripples(positions, 40.0, seed, octaves=1)
         if tissue == "liver":
-            threads = 1 - np.abs(ripples(positions, 75.0, 11)) / np.float32(0.09)
-            crossing = 1 - np.abs(ripples(positions, 62.0, 12)) / np.float32(0.35)
+            threads = 1 - np.abs(ripples(positions, 60.0, 11, octaves=1)) / np.float32(0.09)
+            crossing = 1 - np.abs(ripples(positions, 50.0, 12, octaves=1)) / np.float32(0.35)
             hu = hu + np.float32(0.8 * vessel) * np.clip(threads, 0, 1) * np.clip(crossing, 0, 1)
         elif canvas.phase == "A":
             hu = hu + np.float32(22) * ripples(positions, 17.0, seed)

@@ -14,7 +14,7 @@ from medvlp.phantoms.abdomen.contrast import PHASES, Phase
 from medvlp.phantoms.abdomen.findings import SIDES, Attributes, Side
 from medvlp.phantoms.abdomen.grid import ScanGrid, grid_affine
 from medvlp.phantoms.abdomen.kidneys import paint_kidney, place_kidney
-from medvlp.phantoms.abdomen.lesions import paint_cyst, paint_mass
+from medvlp.phantoms.abdomen.lesions import paint_cyst, paint_mass, paint_surrounding_fat
 from medvlp.phantoms.abdomen.names import LABEL_NAMES
 from medvlp.phantoms.abdomen.organs import paint_bowel, paint_organs, paint_vessels
 from medvlp.phantoms.abdomen.patients import PhantomPatient, draw_patient
@@ -169,6 +169,9 @@ def _paint(canvas: Canvas, spec: PhantomScanSpec, patient: PhantomPatient) -> No
         paint_table(canvas, patient.build)
     paint_bowel(canvas, rng(0))
     paint_organs(canvas, rng(1))
+    for side in SIDES:
+        lesions = patient.kidneys[side].lesions
+        paint_surrounding_fat(canvas, place_kidney(patient, side), lesions)
     paint_vessels(canvas, rng(2))
     paint_spine(canvas, patient.build)
     for side in SIDES:

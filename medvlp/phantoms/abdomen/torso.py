@@ -34,10 +34,10 @@ VERTEBRAE: tuple[tuple[str, float, float], ...] = (
     ("L3", -73.0, -8.0),
     ("L2", -36.0, -5.0),
     ("L1", 0.0, 0.0),
-    ("T12", 31.0, 6.0),
-    ("T11", 59.0, 12.0),
-    ("T10", 86.0, 18.0),
-    ("T9", 112.0, 23.0),
+    ("T12", 31.0, 2.0),
+    ("T11", 59.0, 4.0),
+    ("T10", 86.0, 6.0),
+    ("T9", 112.0, 8.0),
 )
 """Name of a vertebra, its height, and how far back it lies."""
 
@@ -67,7 +67,7 @@ def paint_torso(canvas: Canvas, build: Build) -> None:
     wall = _depth(positions, width, depth)
     skin = _depth(positions, width + build.fat_mm, depth + 0.8 * build.fat_mm)
     furrow = np.exp(-((positions[0] / np.float32(14)) ** 2)) * (positions[1] > 0)
-    skin = skin - np.float32(10) * furrow
+    skin = skin - np.float32(0.3 * build.fat_mm) * furrow
     canvas.cavity = soft_step(wall - np.float32(_WALL_MM), soft)
     layers = np.full((1, 1, 1), -1000.0, dtype=np.float32)
     for inside, tissue in (
@@ -80,7 +80,7 @@ def paint_torso(canvas: Canvas, build: Build) -> None:
         layers = layers + (hu - layers) * soft_step(inside, soft)
     canvas.hu[...] = layers
     _paint_ribs(canvas, wall, positions)
-    _paint_lungs(canvas, positions)
+    _paint_lungs(canvas)
 
 
 def _paint_ribs(canvas: Canvas, wall: NDArray[np.float32], positions: Positions) -> None:
@@ -104,22 +104,23 @@ def _paint_ribs(canvas: Canvas, wall: NDArray[np.float32], positions: Positions)
     canvas.blend(canvas.whole, share, hu.astype(np.float32))
 
 
-def _paint_lungs(canvas: Canvas, positions: Positions) -> None:
+def _paint_lungs(canvas: Canvas) -> None:
     """Paint the bases of the lungs above the domes of the diaphragm."""
-    x, y, z = positions
-    if float(z.max()) < 40:
-        return
     for side, name in ((1.0, "lung_lower_lobe_left"), (-1.0, "lung_lower_lobe_right")):
+        box = canvas.grid.box_around((side * 80, -25, 190), (75, 80, 150))
+        if box is None:
+            continue
+        x, y, z = positions = canvas.grid.positions(box)
         top = 112.0 if side > 0 else 124.0
         bow = np.where(y < -30, np.float32(330), np.float32(120))
         away = (x - np.float32(side * 70)) ** 2 / np.float32(105) + (y + 30) ** 2 / bow
-        dome = z - (np.float32(top) - away)
-        share = (
-            soft_step((dome * np.float32(0.6)).astype(np.float32), canvas.soft_mm) * canvas.cavity
-        )
-        share = share * soft_step(x * np.float32(side) - 14, 4.0) * soft_step(y + 95, 4.0)
-        hu = tissue_hu("lung", canvas.phase) + 35 * ripples(positions, 24.0, 71)
-        canvas.blend(canvas.whole, share, hu.astype(np.float32), LABELS[name])
+        edges = soft_step(x * np.float32(side) - 14, 4.0) * soft_step(y + 95, 4.0)
+        cavity = np.broadcast_to(canvas.cavity, canvas.grid.shape_zyx)[box]
+        dome = np.asarray((z - (np.float32(top) - away)) * 0.6, dtype=np.float32)
+        share = soft_step(dome, canvas.soft_mm) * edges * cavity
+        grain = np.float32(35) * ripples(positions, 24.0, 71, octaves=1)
+        hu = np.float32(tissue_hu("lung", canvas.phase)) + grain
+        canvas.blend(box, share, hu, LABELS[name])
 
 
 def paint_table(canvas: Canvas, build: Build) -> None:
@@ -147,8 +148,9 @@ def paint_spine(canvas: Canvas, build: Build) -> None:
     """
     muscle = tissue_hu("muscle", canvas.phase, canvas.dose)
     for side, word in ((1.0, "left"), (-1.0, "right")):
+        back = _CENTRE_Y + _HALF_DEPTH * build.scale - 14
         for height in np.arange(-220.0, 200.0, 60.0).tolist():
-            bulk = Ellipsoid((side * 34, 44 + 0.03 * height, height), (33, 21, 60), bumps=0.03)
+            bulk = Ellipsoid((side * 34, back, height), (33, 18, 75))
             canvas.paint(bulk, muscle, LABELS[f"autochthon_{word}"])
         top: Vector = (side * 24, -8, 20)
         middle: Vector = (side * 40, -10, -60)
@@ -158,8 +160,8 @@ def paint_spine(canvas: Canvas, build: Build) -> None:
         canvas.paint(Tube((side * 66, 22, 10), (side * 78, 20, -120), 12), muscle)
         _paint_hip(canvas, side, word)
     disc = tissue_hu("disc", canvas.phase)
-    canvas.paint(Tube((0, -12, -165), (0, 3, 62), 19), disc)
-    canvas.paint(Tube((0, 3, 62), (0, 12, 200), 17), disc)
+    canvas.paint(Tube((0, -16, -165), (0, -12, 0), 18), disc)
+    canvas.paint(Tube((0, -12, 0), (0, -2, 200), 17), disc)
     for name, height, back in VERTEBRAE:
         _paint_vertebra(canvas, LABELS[f"vertebrae_{name}"], height, back, build.scale)
     canal, cord = tissue_hu("spinal canal", canvas.phase), LABELS["spinal_cord"]
@@ -176,7 +178,7 @@ def _paint_vertebra(canvas: Canvas, label: int, height: float, back: float, scal
         ((9, 9 + back, height), (14, 24 + back, height), 6.0),
         ((-14, 24 + back, height), (0, 30 + back, height - 4), 4.5),
         ((14, 24 + back, height), (0, 30 + back, height - 4), 4.5),
-        ((0, 30 + back, height - 4), (0, 48 + back, height - 12), 4.0),
+        ((0, 30 + back, height - 4), (0, 41 + back, height - 12), 4.0),
         ((-14, 20 + back, height), (-36, 24 + back, height), 4.0),
         ((14, 20 + back, height), (36, 24 + back, height), 4.0),
     ):
