@@ -36,8 +36,8 @@ def import_release(
     """Convert a released model of another program into a bundle. Nothing of it is run.
 
     Args:
-        kind: keep, kep, plip, open-clip, quiltnet or biomedclip for slides; renalclip or ct-fm for
-            CT.
+        kind: keep, kep, plip, open-clip, quiltnet or biomedclip for slides; renalclip, ct-clip,
+            merlin or ct-fm for CT.
         source: Its folder, a file of weights, or hf-hub:owner/name.
         out: The new bundle, a folder.
         name: The model's name in outputs.
@@ -47,7 +47,7 @@ def import_release(
         tokenizer: Folder of the tokenizer's files, if not beside the weights.
         architecture: open_clip's name of the towers, for a checkpoint without settings.
         activation: Activation of the image tower, for KEP-32.
-        texts: File of texts with their embeddings, for RenalCLIP.
+        texts: File of texts with their embeddings, for RenalCLIP and Merlin.
         orientation: Sides towards which x, y and z of a CT grow, such as LPS, if you know better.
         json_output: Print JSON for programs.
     """

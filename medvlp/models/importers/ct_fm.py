@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from medvlp.config.strict import parse_model
-from medvlp.errors import ConfigError, ModelError
+from medvlp.errors import ModelError
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.records import ImportReport, Origin
 from medvlp.models.importers.source import open_source, read_json_object
 from medvlp.models.importers.volume_release import (
     VolumeRelease,
     count_numbered,
+    parse_settings,
     read_release_weights,
+    size_of,
     turned,
     write_volume_release,
 )
@@ -62,8 +63,8 @@ def import_ct_fm(request: ImportRequest) -> ImportReport:
     """Convert CT-FM's released encoder into a bundle.
 
     Raises:
-        ModelError: MV2100 to MV2106 for what the release lacks or has otherwise, MV2114 where texts
-            are given, MV1405 for weights that are not numbers.
+        ModelError: MV2100 to MV2106 for what the release lacks or has otherwise, MV1405 for weights
+            that are not numbers.
         UsageError: If the orientation is none (MV2115).
     """
     preprocessing = turned(CT_FM_BOX, request.orientation)
@@ -115,14 +116,11 @@ def ct_fm_settings(tensors: Mapping[str, torch.Tensor], source: str) -> SegResNe
     levels = count_numbered(tensors, "layers.")
     values = {
         "architecture": "segresnet",
-        "init_filters": first.shape[0],
+        "init_filters": size_of(first),
         "blocks": [count_numbered(tensors, f"layers.{n}.blocks.") for n in range(levels)],
         "norm": "batch" if "layers.0.blocks.0.norm1.running_mean" in tensors else "instance",
     }
-    try:
-        return parse_model(values, SegResNetSettings, source=source)
-    except ConfigError as error:
-        raise ModelError("MV2101", error.what, expected=error.expected) from error
+    return parse_settings(values, SegResNetSettings, source)
 
 
 def _check_config(config: Mapping[str, Any], settings: SegResNetSettings, source: str) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from medvlp.errors import UsageError
+from medvlp.models.importers.ct_clip import import_ct_clip
 from medvlp.models.importers.ct_fm import import_ct_fm
 from medvlp.models.importers.keep import import_keep
 from medvlp.models.importers.kep import import_kep
+from medvlp.models.importers.merlin import import_merlin
 from medvlp.models.importers.open_clip_layout import BIOMEDCLIP, QUILTNET, import_open_clip
 from medvlp.models.importers.plip import import_plip
 from medvlp.models.importers.records import ImportReport, ImportRequest
@@ -17,6 +19,9 @@ from medvlp.models.importers.renalclip import import_renalclip
 from medvlp.registry import Registry
 
 __all__ = ["IMPORTERS", "Importer", "import_release"]
+
+_OF_SLIDES = ("mpp", "tile_px", "tokenizer", "architecture", "activation")
+_OF_VOLUMES = ("texts", "orientation")
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,12 @@ class Importer:
     Attributes:
         summary: What it is, in one line.
         run: Converts a release of this kind.
-        is_volume: Whether it takes CT volumes; else it takes tiles of slides.
+        options: Options of a request that have a meaning for this kind, besides those of all.
     """
 
     summary: str
     run: Callable[[ImportRequest], ImportReport]
-    is_volume: bool = False
+    options: tuple[str, ...] = _OF_SLIDES
 
 
 IMPORTERS: Registry[Importer] = Registry("kind of release")
@@ -46,12 +51,15 @@ IMPORTERS.register("biomedclip")(
     Importer("BiomedCLIP, in open_clip's layout", partial(import_open_clip, origin=BIOMEDCLIP))
 )
 IMPORTERS.register("renalclip")(
-    Importer("RenalCLIP's image encoder, a file of weights", import_renalclip, is_volume=True)
+    Importer("RenalCLIP's image encoder, a file of weights", import_renalclip, _OF_VOLUMES)
 )
-IMPORTERS.register("ct-fm")(Importer("CT-FM's feature extractor", import_ct_fm, is_volume=True))
-# Options that only models of slides, or only models of volumes, have.
-_OF_SLIDES = ("mpp", "tile_px", "tokenizer", "architecture", "activation")
-_OF_VOLUMES = ("texts", "orientation")
+IMPORTERS.register("ct-fm")(Importer("CT-FM's feature extractor", import_ct_fm, ("orientation",)))
+IMPORTERS.register("merlin")(
+    Importer("Merlin's image encoder, a file of weights", import_merlin, _OF_VOLUMES)
+)
+IMPORTERS.register("ct-clip")(
+    Importer("CT-CLIP, a file of weights", import_ct_clip, ("tokenizer", "orientation"))
+)
 
 
 def import_release(kind: str, request: ImportRequest) -> ImportReport:
@@ -72,12 +80,13 @@ def import_release(kind: str, request: ImportRequest) -> ImportReport:
         raise UsageError(
             "MV2112", f"{request.out} is there already", expected="a path for a new folder"
         )
-    for option in _OF_SLIDES if importer.is_volume else _OF_VOLUMES:
+    flags = {name: f"--{name.replace('_', '-')}" for name in (*_OF_SLIDES, *_OF_VOLUMES)}
+    for option in sorted(flags.keys() - set(importer.options)):
         if getattr(request, option) is not None:
             raise UsageError(
                 "MV2113",
-                f"--{option.replace('_', '-')} has no meaning for a release of kind {kind!r}",
-                expected=f"an option of models of {'volumes' if importer.is_volume else 'slides'}",
+                f"{flags[option]} has no meaning for a release of kind {kind!r}",
+                expected=f"none but {', '.join(flags[name] for name in importer.options)}",
             )
     request.scale()  # a bad scale is told before gigabytes are read
     return importer.run(request)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from medvlp.config.strict import parse_model
-from medvlp.errors import ConfigError, ModelError
+from medvlp.errors import ModelError
 from medvlp.models.dual_encoder import MAX_LOG_SCALE
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.records import ImportReport, Origin
@@ -21,7 +20,9 @@ from medvlp.models.importers.source import open_source
 from medvlp.models.importers.volume_release import (
     VolumeRelease,
     count_numbered,
+    parse_settings,
     read_release_weights,
+    size_of,
     turned,
     write_volume_release,
 )
@@ -146,28 +147,21 @@ def renalclip_settings(
             "depth": _DEPTHS[blocks],
             "shortcut": "B" if has_convolutions else "A",
             "cut_shortcut_gradient": not has_convolutions,
-            "width": _rows(tensors[f"{prefix}conv1.weight"]),
+            "width": size_of(tensors[f"{prefix}conv1.weight"]),
         },
         "head": _head_values(tensors, prefix + _HEAD),
     }
-    try:
-        return parse_model(values, VolumeModelSettings, source=source)
-    except ConfigError as error:
-        raise ModelError("MV2101", error.what, expected=error.expected) from error
+    return parse_settings(values, VolumeModelSettings, source)
 
 
 def _head_values(tensors: Mapping[str, torch.Tensor], head: str) -> dict[str, Any]:
     single, first, last = (tensors.get(f"{head}{n}weight") for n in ("", "0.", "3."))
     if single is not None:
         has_bias = f"{head}bias" in tensors
-        return {"projection": "linear", "dim": _rows(single), "bias": has_bias}
+        return {"projection": "linear", "dim": size_of(single), "bias": has_bias}
     if first is not None and last is not None:
-        return {"projection": "mlp", "hidden": _rows(first), "dim": _rows(last)}
+        return {"projection": "mlp", "hidden": size_of(first), "dim": size_of(last)}
     return {"projection": "none"}
-
-
-def _rows(tensor: torch.Tensor) -> int:
-    return tensor.shape[0] if tensor.ndim else 0
 
 
 def _find_prefix(tensors: Mapping[str, torch.Tensor], source: str) -> str:

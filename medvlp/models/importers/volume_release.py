@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from medvlp.config.strict import parse_model
+from medvlp.config.strict import StrictModel, parse_model
 from medvlp.errors import ConfigError, ModelError, UsageError
 from medvlp.models.importers.keys import check_keys
 from medvlp.models.importers.records import ImportReport, make_provenance
@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 
     from medvlp.models.importers.records import ImportRequest, Origin
     from medvlp.models.volume.bundle_schema import VolumeModelSettings
+    from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.types import VolumePreprocessing
 
 __all__ = [
     "VolumeRelease",
     "count_numbered",
+    "parse_settings",
     "read_release_weights",
+    "require",
+    "size_of",
     "turned",
+    "without_parts",
     "write_volume_release",
 ]
+
+_ModelT = TypeVar("_ModelT", bound=StrictModel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +51,7 @@ class VolumeRelease:
         preprocessing: How scans are brought to the network's input.
         is_projected: Whether embeddings lie in a space shared with text.
         files: The files of the release that were read.
+        tokenizer: The tokenizer of the text tower; None without one.
         libraries: The libraries that build its networks.
         notes: What a user must know of this file, in sentences.
     """
@@ -53,8 +61,48 @@ class VolumeRelease:
     preprocessing: VolumePreprocessing
     is_projected: bool
     files: Sequence[Path]
+    tokenizer: CaptionTokenizer | None = None
     libraries: Sequence[str] = ("torch",)
     notes: Sequence[str] = ()
+
+
+def parse_settings(values: Mapping[str, Any], model: type[_ModelT], source: str) -> _ModelT:
+    """Return settings that were read from a release.
+
+    Raises:
+        ModelError: If they are not possible or not supported (MV2101).
+    """
+    try:
+        return parse_model(values, model, source=source)
+    except ConfigError as error:
+        raise ModelError("MV2101", error.what, expected=error.expected) from error
+
+
+def size_of(tensor: torch.Tensor, axis: int = 0) -> int:
+    """Return the length of a tensor along an axis; 0 where there is no such axis."""
+    return tensor.shape[axis] if tensor.ndim > axis else 0
+
+
+def require(tensors: Mapping[str, torch.Tensor], name: str, source: str) -> torch.Tensor:
+    """Return a tensor whose shape tells a size of the network.
+
+    Raises:
+        ModelError: If there is no such tensor (MV2105).
+    """
+    if name not in tensors:
+        raise ModelError(
+            "MV2105",
+            f"{source} is not of this layout: there is no {name!r}",
+            hint="check the kind that was named",
+        )
+    return tensors[name]
+
+
+def without_parts(
+    tensors: Mapping[str, torch.Tensor], prefixes: tuple[str, ...]
+) -> dict[str, torch.Tensor]:
+    """Leave out parts of a release that its embeddings do not depend on."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(prefixes)}
 
 
 def count_numbered(names: Iterable[str], prefix: str) -> int:
@@ -91,6 +139,7 @@ def read_release_weights(
     source: str,
     *,
     left_out: tuple[str, ...] = (),
+    vocab_size: int | None = None,
 ) -> dict[str, torch.Tensor]:
     """Take the tensors of our model out of a release; each must be there, and no other.
 
@@ -101,12 +150,13 @@ def read_release_weights(
         theirs: What the release calls a tensor of ours.
         source: Where the weights come from, for messages.
         left_out: Tensors of ours that the release does not have and that the caller adds.
+        vocab_size: Number of pieces of the tokenizer; None without a text tower.
 
     Raises:
         ModelError: If names (MV2105) or shapes (MV2106) differ.
     """
     with torch.device("meta"):
-        model = VolumeDualEncoder(settings, network_shape(preprocessing))
+        model = VolumeDualEncoder(settings, network_shape(preprocessing), vocab_size)
     wanted = {n: tuple(t.shape) for n, t in model.state_dict().items() if n not in left_out}
     check_keys(found, {theirs(name): shape for name, shape in wanted.items()}, source)
     return {
@@ -141,8 +191,12 @@ def write_volume_release(
             )
         texts = read_text_vectors(request.texts, name)
         files.append(request.texts)
+    tokenizer = release.tokenizer
+    shape = network_shape(release.preprocessing)
     with torch.device("meta"):
-        model = VolumeDualEncoder(release.settings, network_shape(release.preprocessing))
+        model = VolumeDualEncoder(
+            release.settings, shape, tokenizer.vocab_size if tokenizer else None
+        )
     model.load_state_dict(dict(release.state), strict=True, assign=True)
     card = VolumeBundleCard(
         name=name,
@@ -151,7 +205,7 @@ def write_volume_release(
         provenance=make_provenance(origin, files, libraries=release.libraries, notes=release.notes),
         license=request.license or origin.license,
     )
-    meta = save_volume_bundle(request.out, model, None, card, texts=texts)
+    meta = save_volume_bundle(request.out, model, tokenizer, card, texts=texts)
     return ImportReport(
         folder=request.out,
         meta=meta,

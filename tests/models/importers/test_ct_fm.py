@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -83,10 +82,3 @@ def test_import_ct_fm__refuses_settings_that_differ(tmp_path, change):
     with pytest.raises(ModelError, match=next(iter(change))) as caught:
         run(write(tmp_path / "r", ct_fm_tensors(), CONFIG | change), tmp_path)
     assert caught.value.code == "MV2101"
-
-
-def test_import_ct_fm__cannot_take_texts(tmp_path):
-    np.savez(tmp_path / "t.npz", a=np.ones(8, np.float32))
-    with pytest.raises(ModelError, match="no head") as caught:
-        run(write(tmp_path / "r", ct_fm_tensors()), tmp_path, texts=tmp_path / "t.npz")
-    assert caught.value.code == "MV2114"

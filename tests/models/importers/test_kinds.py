@@ -11,9 +11,10 @@ from medvlp.models.importers.records import ImportRequest
 
 def test_importers__are_the_kinds_that_are_documented():
     slides = ["biomedclip", "keep", "kep", "open-clip", "plip", "quiltnet"]
-    volumes = ["ct-fm", "renalclip"]
+    volumes = ["ct-clip", "ct-fm", "merlin", "renalclip"]
     assert list(IMPORTERS) == sorted(slides + volumes)
-    assert [kind for kind in IMPORTERS if IMPORTERS.get(kind).is_volume] == volumes
+    turned = [kind for kind in IMPORTERS if "orientation" in IMPORTERS.get(kind).options]
+    assert turned == volumes
     assert all(IMPORTERS.get(kind).summary for kind in IMPORTERS)
 
 
@@ -50,10 +51,13 @@ def test_import_release__tells_a_bad_scale_before_reading(tmp_path):
         ("plip", {"orientation": "LPS"}),
         ("renalclip", {"mpp": 0.5}),
         ("ct-fm", {"tile_px": 256}),
+        ("ct-fm", {"texts": Path("t.npz")}),
+        ("merlin", {"tokenizer": Path("t")}),
+        ("ct-clip", {"texts": Path("t.npz")}),
         ("renalclip", {"architecture": "ViT-B-16"}),
     ],
 )
-def test_import_release__refuses_an_option_of_the_other_modality(tmp_path, kind, options):
+def test_import_release__refuses_an_option_that_the_kind_does_not_have(tmp_path, kind, options):
     request = ImportRequest(source="nothing", out=tmp_path / "b", **options)
     with pytest.raises(MedvlpError, match=f"has no meaning for .*{kind}") as caught:
         import_release(kind, request)

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from medvlp.errors import ModelError, UsageError
-from medvlp.models.importers.volume_release import count_numbered, read_release_weights, turned
+from medvlp.models.importers.volume_release import (
+    count_numbered,
+    parse_settings,
+    read_release_weights,
+    require,
+    size_of,
+    turned,
+    without_parts,
+)
 from medvlp.models.volume.build import build_volume_tower
 from medvlp.models.volume.bundle_schema import VolumeModelSettings
 from medvlp.models.volume.settings import ResNet3dSettings
@@ -49,3 +57,24 @@ def test_read_release_weights__leaves_counts_whole_and_makes_the_rest_float32():
         read_release_weights(
             tower, SETTINGS, KIDNEY_BOX, lambda name: name.removeprefix("volume_tower."), "file"
         )
+
+
+def test_parts__are_measured_demanded_and_left_out():
+    tensors = {"a.w": torch.ones(3, 4), "a.s": torch.tensor(1.0), "b.w": torch.ones(2)}
+    assert (size_of(tensors["a.w"]), size_of(tensors["a.w"], 1)) == (3, 4)
+    assert size_of(tensors["a.s"]) == size_of(tensors["b.w"], 1) == 0
+    assert list(without_parts(tensors, ("a.",))) == ["b.w"]
+    assert require(tensors, "b.w", "file") is tensors["b.w"]
+    with pytest.raises(
+        ModelError, match=r"file is not of this layout: there is no 'c\.w'"
+    ) as caught:
+        require(tensors, "c.w", "file")
+    assert caught.value.code == "MV2105"
+
+
+def test_parse_settings__names_the_value_of_the_release_that_is_not_possible():
+    with pytest.raises(ModelError, match="file: image.width=0") as caught:
+        parse_settings(
+            {"image": {"architecture": "resnet3d", "width": 0}}, VolumeModelSettings, "file"
+        )
+    assert caught.value.code == "MV2101"

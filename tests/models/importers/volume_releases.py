@@ -137,6 +137,117 @@ def ct_fm_features(t: dict[str, torch.Tensor], x: torch.Tensor, blocks=(1, 1, 2)
     return x.mean(dim=(2, 3, 4))
 
 
+def merlin_tensors(*, width: int = 2, dim: int = 10) -> dict[str, torch.Tensor]:
+    """Return a checkpoint in Merlin's layout; its published depth is 152, its width 64."""
+    draw, prefix = Draw(2), "encode_image.i3_resnet."
+    draw.normal(f"{prefix}conv1.weight", width, 3, 3, 7, 7)
+    draw.batch_norm(f"{prefix}bn1", width)
+    before = width
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        inner = width * 2**stage
+        for block in range(blocks):
+            name = f"{prefix}layer{stage + 1}.{block}"
+            draw.normal(f"{name}.conv1.weight", inner, before, 1, 1, 1)
+            draw.normal(f"{name}.conv2.weight", inner, inner, 3, 3, 3)
+            draw.normal(f"{name}.conv3.weight", 4 * inner, inner, 1, 1, 1, scale=0.3)
+            for part, channels in ((1, inner), (2, inner), (3, 4 * inner)):
+                draw.batch_norm(f"{name}.bn{part}", channels)
+            if block == 0:
+                draw.normal(f"{name}.downsample.0.weight", 4 * inner, before, 1, 1, 1)
+                draw.batch_norm(f"{name}.downsample.1", 4 * inner)
+            before = 4 * inner
+    for head, out in (("contrastive_head", dim), ("classifier", 1692)):
+        draw.normal(f"{prefix}{head}.weight", out, before, 1, 1, 1)
+        draw.normal(f"{prefix}{head}.bias", out, scale=0.1)
+    draw.normal("encode_text.linear_layer.weight", dim, 8)
+    draw.normal("encode_text.text_encoder.embeddings.word_embeddings.weight", 30, 8)
+    draw.tensors["logit_scale"] = torch.tensor(1.5)
+    return draw.tensors
+
+
+def merlin_embedding(t: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Embed windowed boxes, shape (B, 1, z, x, y), as unit vectors."""
+    p = "encode_image.i3_resnet."
+    x = torch.cat((x, x, x), dim=1)
+    x = functional.conv3d(x, t[f"{p}conv1.weight"], stride=(1, 2, 2), padding=(1, 3, 3))
+    x = functional.max_pool3d(functional.relu(_norm(t, f"{p}bn1", x)), 3, stride=2, padding=1)
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        for block in range(blocks):
+            name, past = f"{p}layer{stage + 1}.{block}", x
+            stride = 2 if stage > 0 and block == 0 else 1
+            inner = functional.conv3d(x, t[f"{name}.conv1.weight"])
+            inner = functional.relu(_norm(t, f"{name}.bn1", inner))
+            inner = functional.conv3d(inner, t[f"{name}.conv2.weight"], stride=stride, padding=1)
+            inner = functional.relu(_norm(t, f"{name}.bn2", inner))
+            inner = _norm(t, f"{name}.bn3", functional.conv3d(inner, t[f"{name}.conv3.weight"]))
+            if block == 0:
+                past = functional.conv3d(x, t[f"{name}.downsample.0.weight"], stride=stride)
+                past = _norm(t, f"{name}.downsample.1", past)
+            x = functional.relu(inner + past)
+    pooled = functional.adaptive_avg_pool3d(x, 1)
+    embedded = functional.conv3d(
+        pooled, t[f"{p}contrastive_head.weight"], t[f"{p}contrastive_head.bias"]
+    )
+    return functional.normalize(embedded.flatten(1), dim=-1)
+
+
+def _transformer(draw: Draw, name: str, width: int, inner: int, head_width: int) -> None:
+    """Draw a transformer of CT-CLIP with one block."""
+    layer, hidden = f"{name}.layers.0", int(4 * (2 / 3) * width)
+    draw.normal(f"{layer}.0.dsconv.weight", width, 1, 3, 3, 3)
+    draw.normal(f"{layer}.0.dsconv.bias", width, scale=0.1)
+    for norm in (f"{layer}.1.norm", f"{layer}.1.context_norm", f"{name}.norm_out"):
+        draw.tensors[f"{norm}.gamma"] = torch.linspace(0.5, 1.5, width)
+        draw.tensors[f"{norm}.beta"] = torch.zeros(width)
+    draw.tensors[f"{layer}.1.null_kv"] = torch.zeros(inner // head_width, 0, head_width)
+    draw.normal(f"{layer}.1.to_q.weight", inner, width)
+    draw.normal(f"{layer}.1.to_kv.weight", 2 * inner, width)
+    draw.normal(f"{layer}.1.to_out.weight", width, inner)
+    for part in "qk":
+        draw.tensors[f"{layer}.1.{part}_scale"] = torch.linspace(0.8, 1.2, head_width)
+    _layer_norm(draw, f"{layer}.3.0", width)
+    draw.normal(f"{layer}.3.1.weight", 2 * hidden, width)
+    draw.normal(f"{layer}.3.4.weight", width, hidden)
+
+
+def _layer_norm(draw: Draw, name: str, width: int) -> None:
+    draw.tensors[f"{name}.weight"] = torch.linspace(0.7, 1.3, width)
+    draw.normal(f"{name}.bias", width, scale=0.1)
+
+
+def ct_clip_tensors(text: torch.nn.Module, *, width: int = 4, patch=(40, 80, 80), dim: int = 6):
+    """Return a checkpoint in CT-CLIP's layout; published are width 512, patches of 10, 20, 20.
+
+    Args:
+        text: The BERT of the release.
+        width: Width of an image token.
+        patch: Sides of a patch; they divide boxes of 240 x 480 x 480.
+        dim: Length of an embedding.
+    """
+    draw, image = Draw(3), "visual_transformer."
+    voxels, flat = int(np.prod(patch)), patch[1] * patch[2]
+    for name, count in (("to_patch_emb", voxels), ("to_patch_emb_first_frame", flat)):
+        _layer_norm(draw, f"{image}{name}.1", count)
+        draw.normal(f"{image}{name}.2.weight", width, count)
+        draw.normal(f"{image}{name}.2.bias", width, scale=0.1)
+        _layer_norm(draw, f"{image}{name}.3", width)
+    for name, *shape in (("0.0", width, 2), ("1.0", width, width), ("2", 2, width)):
+        draw.normal(f"{image}spatial_rel_pos_bias.net.{name}.weight", *shape)
+        draw.normal(f"{image}spatial_rel_pos_bias.net.{name}.bias", shape[0], scale=0.1)
+    for kind in ("spatial", "temporal"):
+        _transformer(draw, f"{image}enc_{kind}_transformer", width, 6, 3)
+    draw.normal(f"{image}vq._codebook.embed", 1, 20, width, scale=1.0)
+    draw.tensors[f"{image}vq._codebook.initted"] = torch.ones(1)
+    draw.tensors[f"{image}vq._codebook.cluster_size"] = torch.zeros(1, 20)
+    draw.normal(f"{image}to_pixels.0.weight", voxels, width)
+    taken = (480 // patch[1]) ** 2 * width
+    for end in ("", "_extra"):
+        draw.normal(f"to_visual_latent{end}.weight", dim, taken)
+        draw.normal(f"to_text_latent{end}.weight", dim, 64)
+    draw.tensors["temperature"] = torch.tensor(1.7)
+    return draw.tensors | {f"text_transformer.{n}": v for n, v in text.state_dict().items()}
+
+
 def boxes_of(shape: tuple[int, int, int], count: int = 1) -> torch.Tensor:
     """Return boxes of Hounsfield units, shape (count, *shape), int16."""
     generator = torch.Generator().manual_seed(9)
