@@ -8,6 +8,7 @@ Only the voxels around the box are read. What lies outside the scan becomes air.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medvlp.volumes.geometry import AxisOrder
     from medvlp.volumes.volume import VolumeSource
 
-__all__ = ["Crop", "CropSpec", "apply_window", "crop_volume"]
+__all__ = ["Crop", "CropSpec", "apply_window", "crop_volume", "crop_volumes"]
 
 _SPACING_DIGITS = 6
 """Spacings are rounded to 1e-6 mm: DICOM's decimals and NIfTI's float32 then agree."""
+
+_JOINT_READ = 2
+"""Boxes are read together where that takes at most so many times the voxels of all of them."""
 
 _AXES = "zyx"
 
@@ -121,15 +124,47 @@ def crop_volume(source: VolumeSource, centre_lps_mm: Sequence[float], spec: Crop
     Raises:
         VolumeError: MV2250 if the box lies outside the scan altogether, else what reading raises.
     """
+    return crop_volumes(source, [centre_lps_mm], spec)[0]
+
+
+def crop_volumes(
+    source: VolumeSource, centres_lps_mm: Sequence[Sequence[float]], spec: CropSpec
+) -> list[Crop]:
+    """Cut several boxes out of a scan, such as those of both kidneys.
+
+    Boxes that lie near one another are read together, so that a compressed file is inflated once.
+
+    Args:
+        source: The scan, in memory or on disk.
+        centres_lps_mm: Centre of each box as ``(x, y, z)`` in LPS, in mm.
+        spec: Size, spacing and orientation of the boxes.
+
+    Raises:
+        VolumeError: See :func:`crop_volume`.
+    """
     order = source.geometry.axis_order(spec.orientation)
     turned = source.geometry.reordered(order)
+    boxes = [_plan_box(turned, centre, spec) for centre in centres_lps_mm]
+    if not boxes:
+        return []
+    start, stop = _hull(boxes)
+    if _voxels(start, stop) > _JOINT_READ * sum(_voxels(*_hull([plans])) for plans in boxes):
+        return [crop_volume(source, centre, spec) for centre in centres_lps_mm]
+    low, high = order.source_box(start, stop, source.geometry.shape_zyx)
+    voxels = order.apply(np.asarray(source.read_region(low, high)))
+    return [_cut(voxels, start, plans, turned, spec) for plans in boxes]
+
+
+def _plan_box(
+    turned: VolumeGeometry, centre_lps_mm: Sequence[float], spec: CropSpec
+) -> tuple[_AxisPlan, ...]:
     centre = turned.lps_to_index([centre_lps_mm])[0]
-    plans = [
+    plans = tuple(
         _plan_axis(
             turned.shape_zyx[axis], turned.spacing_zyx_mm[axis], float(centre[axis]), spec, axis
         )
         for axis in range(3)
-    ]
+    )
     if any(plan.inside[0] >= plan.inside[1] for plan in plans):
         raise VolumeError(
             "MV2250",
@@ -138,9 +173,37 @@ def crop_volume(source: VolumeSource, centre_lps_mm: Sequence[float], spec: Crop
             expected="a centre inside the scan",
             hint="check that the mask and the scan belong together",
         )
+    return plans
+
+
+def _hull(
+    boxes: Sequence[Sequence[_AxisPlan]],
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return start and stop of the voxels that all boxes need together."""
+    z, y, x = (
+        (min(p.first for p in along), max(p.stop for p in along))
+        for along in zip(*boxes, strict=True)
+    )
+    return (z[0], y[0], x[0]), (z[1], y[1], x[1])
+
+
+def _voxels(start: tuple[int, int, int], stop: tuple[int, int, int]) -> int:
+    return math.prod(high - low for low, high in zip(start, stop, strict=True))
+
+
+def _cut(
+    voxels: NDArray[np.generic],
+    start: tuple[int, int, int],
+    plans: Sequence[_AxisPlan],
+    turned: VolumeGeometry,
+    spec: CropSpec,
+) -> Crop:
+    """Interpolate one box from voxels that begin at ``start`` of the turned scan."""
+    own = voxels[
+        tuple(slice(p.first - at, p.stop - at) for p, at in zip(plans, start, strict=True))
+    ]
     values = np.full(spec.shape_zyx, spec.air_hu, dtype=np.float32)
-    inside = tuple(slice(*plan.inside) for plan in plans)
-    _interpolate(_read_box(source, order, plans), plans, values[inside])
+    _interpolate(own, plans, values[tuple(slice(*plan.inside) for plan in plans)])
     covered = float(np.prod([plan.inside[1] - plan.inside[0] for plan in plans]))
     return Crop(
         values,
@@ -193,16 +256,6 @@ def _plan_axis(
     share = (index - low).astype(np.float32)
     first, stop = (int(low[0]), min(int(low[-1]) + 2, voxels)) if len(low) else (0, 0)
     return _AxisPlan(low - first, share, inside, first, stop, start_index, step)
-
-
-def _read_box(
-    source: VolumeSource, order: AxisOrder, plans: Sequence[_AxisPlan]
-) -> NDArray[np.generic]:
-    """Read the voxels that the samples need, in the order of the crop's axes."""
-    start = (plans[0].first, plans[1].first, plans[2].first)
-    stop = (plans[0].stop, plans[1].stop, plans[2].stop)
-    low, high = order.source_box(start, stop, source.geometry.shape_zyx)
-    return order.apply(np.asarray(source.read_region(low, high)))
 
 
 def _interpolate(

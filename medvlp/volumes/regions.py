@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.crops import crop_volume
+from medvlp.volumes.crops import crop_volumes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,8 @@ def crop_regions(
             expected="a mask read with like=scan.geometry",
         )
     regions = find_regions(mask, label, by_side=by_side)
-    return [(region, crop_volume(source, region.centre_lps_mm, spec)) for region in regions]
+    crops = crop_volumes(source, [region.centre_lps_mm for region in regions], spec)
+    return list(zip(regions, crops, strict=True))
 
 
 def _named_side(name: str) -> Side:

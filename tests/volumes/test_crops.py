@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.crops import CropSpec, apply_window, crop_volume
+from medvlp.volumes.crops import CropSpec, apply_window, crop_volume, crop_volumes
 from medvlp.volumes.geometry import VolumeGeometry
 from medvlp.volumes.nifti_reader import open_nifti
 from medvlp.volumes.reader import open_volume
@@ -190,6 +190,44 @@ def test_real_series__gives_the_crop_of_its_nifti(real_data: Path, tmp_path: Pat
         path = write_nifti(tmp_path / "a.nii.gz", source.read().hu, affine)
     actual = crop_volume(open_nifti(path), (0.0, -130.0, -200.0), spec)
     assert np.array_equal(expected.values, actual.values)
+
+
+class CountedVolume(Volume):
+    """A volume in memory that notes the boxes it was asked for."""
+
+    def read_region(self, start_zyx, stop_zyx):
+        self.findings.append(tuple(np.subtract(stop_zyx, start_zyx)))
+        return super().read_region(start_zyx, stop_zyx)
+
+
+@pytest.mark.parametrize("codes", ["LPS", "RAI"])
+@pytest.mark.parametrize(
+    ("centres", "readings"),
+    [
+        ([(-4.0, -1.0, 20.0), (2.0, -1.0, 21.0)], 1),
+        ([(-8.0, -9.0, 10.0), (8.0, 6.0, 32.0)], 2),
+        ([(0.0, 0.0, 20.0)], 1),
+        ([], 0),
+    ],
+)
+def test_crop_volumes__reads_near_boxes_at_once(
+    centres: list[tuple[float, ...]], readings: int, codes: str
+) -> None:
+    volume = CountedVolume(VALUES, GEOMETRY, findings=[])
+    spec = CropSpec(box_mm=SPEC.box_mm, spacing_mm=SPEC.spacing_mm, orientation=codes)
+    found = crop_volumes(volume, centres, spec)
+    assert len(volume.findings) == readings
+    for crop, centre in zip(found, centres, strict=True):
+        expected = crop_volume(volume, centre, spec)
+        np.testing.assert_array_equal(crop.values, expected.values)
+        assert crop.geometry.geometry_sha256 == expected.geometry.geometry_sha256
+        assert crop.padded_sides == expected.padded_sides
+        assert crop.padded_share == expected.padded_share
+
+
+def test_crop_volumes__refuses_when_one_box_lies_outside() -> None:
+    with pytest.raises(VolumeError, match="lies outside"):
+        crop_volumes(Volume(VALUES, GEOMETRY), [(0.0, 0.0, 20.0), (900.0, 0.0, 20.0)], SPEC)
 
 
 def test_apply_window__clips_to_0_and_1() -> None:
