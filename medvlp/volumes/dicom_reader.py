@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from medvlp.errors import VolumeError
+from medvlp.volumes.codestreams import NATIVE_SYNTAXES
 from medvlp.volumes.dicom_checks import check_kind, check_pixels, rescale_findings
 from medvlp.volumes.dicom_pixels import read_stored_frame, rescale_frame
 from medvlp.volumes.limits import VolumeLimits
@@ -16,7 +20,8 @@ from medvlp.volumes.slice_stack import stack_slices
 from medvlp.volumes.volume import Finding, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DicomSource", "IrregularChoice", "open_series"]
 
 _CT_ONLY = ("CT",)
+_MAX_THREADS = 8
 _DEFAULT_LIMITS = VolumeLimits()
 
 IrregularChoice = Literal["refuse", "resample"]
@@ -78,13 +84,40 @@ class DicomSource:
         """Return a box of values; slices outside are not opened. See :meth:`read` for errors."""
         shape = tuple(high - low for low, high in zip(start_zyx, stop_zyx, strict=True))
         values: NDArray[np.int16] | NDArray[np.float32] = np.empty(shape, dtype=np.int16)
-        for z, header in enumerate(self.stack.headers[start_zyx[0] : stop_zyx[0]]):
+
+        def read_plane(header: SliceHeader) -> NDArray[np.generic]:
             stored = read_stored_frame(header, (start_zyx[1], stop_zyx[1]), self.limits)
-            plane = rescale_frame(stored[:, start_zyx[2] : stop_zyx[2]], header)
+            return rescale_frame(stored[:, start_zyx[2] : stop_zyx[2]], header)
+
+        headers = self.stack.headers[start_zyx[0] : stop_zyx[0]]
+        for z, plane in enumerate(_in_threads(read_plane, headers)):
             if plane.dtype != values.dtype and values.dtype == np.int16:
                 values = values.astype(np.float32)
             values[z] = plane
         return values
+
+
+def _in_threads(
+    read_plane: Callable[[SliceHeader], NDArray[np.generic]], headers: Sequence[SliceHeader]
+) -> Iterator[NDArray[np.generic]]:
+    """Yield the planes in order; compressed ones are decoded on several cores, few at a time."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(2)
+    cores = min(len(usable), _MAX_THREADS)
+    if cores == 1 or all(item.pixels.transfer_syntax in NATIVE_SYNTAXES for item in headers):
+        yield from map(read_plane, headers)
+        return
+    with ThreadPoolExecutor(cores) as pool:
+        waiting: deque[Future[NDArray[np.generic]]] = deque()
+        try:
+            for header in headers:
+                waiting.append(pool.submit(read_plane, header))
+                if len(waiting) > 2 * cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def open_series(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import highdicom
@@ -14,6 +15,7 @@ from pydicom.dataset import Dataset
 from scipy.spatial.transform import Rotation
 
 from medvlp.errors import VolumeError
+from medvlp.volumes import dicom_reader
 from medvlp.volumes.dicom_reader import open_series
 from medvlp.volumes.dicom_slices import SliceHeader, read_slice_headers
 from medvlp.volumes.limits import VolumeLimits
@@ -290,6 +292,43 @@ def test_truncated_compressed_slice__is_refused(tmp_path: Path) -> None:
         read_volume(folder)
     assert caught.value.code in {"MV2202", "MV2212"}
     assert path.name in caught.value.what
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16])
+def test_compressed_slices__are_read_in_order_on_any_number_of_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    stored = stored_values((30, 32, 32))
+    folder = write_series(tmp_path / "s", stored, syntax="jpeg-2000")
+    monkeypatch.setattr(dicom_reader.os, "sched_getaffinity", lambda _: set(range(cores)))
+    undelayed = dicom_reader.read_stored_frame
+
+    def read_late(header: SliceHeader, *more: object) -> object:
+        time.sleep(0.004 if int(header.path.stem.split("-")[1]) % 3 == 0 else 0)
+        return undelayed(header, *more)
+
+    monkeypatch.setattr(dicom_reader, "read_stored_frame", read_late)
+    np.testing.assert_array_equal(read_volume(folder).hu, stored - 1024)
+
+
+def test_compressed_slices__stop_at_the_first_that_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_series(tmp_path / "s", stored_values((30, 32, 32)), syntax="jpeg-2000")
+    source = open_series("s", [h for path in folder.iterdir() for h in read_slice_headers(path)])
+    monkeypatch.setattr(dicom_reader.os, "sched_getaffinity", lambda _: {0, 1})
+    seen = []
+
+    def refuse_third(header: SliceHeader, *_: object) -> object:
+        seen.append(header.name)
+        if header is source.stack.headers[2]:
+            raise VolumeError("MV2212", f"{header.name} does not decode")
+        return np.zeros((32, 32), np.uint16)
+
+    monkeypatch.setattr(dicom_reader, "read_stored_frame", refuse_third)
+    with pytest.raises(VolumeError, match=r"\d-2.dcm does not decode"):
+        source.read()
+    assert len(seen) < 12
 
 
 def test_code_stream_of_another_size__is_refused(tmp_path: Path) -> None:
