@@ -10,6 +10,8 @@ import json
 import reprlib
 from typing import TYPE_CHECKING, Any, Protocol
 
+from safetensors import SafetensorError
+
 from medvlp.errors import DataError, ModelError, nearest_name
 from medvlp.text.reports.cleaning import check_report
 from medvlp.text.reports.extraction import WHOLE, AttributeValue, ReportAttributes
@@ -85,7 +87,7 @@ class LocalLanguageModel:
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, use_safetensors=True, **options
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 "MV2307",
                 f"{folder} holds no causal language model: {reprlib.repr(str(error))}",
@@ -95,9 +97,25 @@ class LocalLanguageModel:
         self._max_new_tokens = max_new_tokens
 
     def complete(self, prompt: str) -> str:
-        """Return what the model writes after the prompt, the likeliest token each time."""
+        """Return what the model writes after the prompt, the likeliest token each time.
+
+        Args:
+            prompt: The prompt.
+
+        Raises:
+            ModelError: MV2308 if prompt and answer are longer than the model can read.
+        """
         inputs = self._tokenizer(prompt, return_tensors="pt").to(self._model.device)
         inputs.pop("token_type_ids", None)
+        needed = inputs["input_ids"].shape[1] + self._max_new_tokens
+        limit = getattr(self._model.config, "max_position_embeddings", None)
+        if limit is not None and needed > limit:
+            raise ModelError(
+                "MV2308",
+                f"prompt and answer take {needed:,} tokens, the model reads {limit:,}",
+                expected=f"at most {limit:,}",
+                hint="use a model of a longer context, or lower max_new_tokens",
+            )
         tokens = self._model.generate(
             **inputs,
             max_new_tokens=self._max_new_tokens,

@@ -15,7 +15,7 @@ _BULLET = re.compile(
     rf"[\u2022\u25cf\u25aa\u00b7\u25e6\u2023]|(?<!\S){_QUOTE}(?=\s|[A-Z])|(?<=[.\s]){_QUOTE}(?!\S)"
 )
 _DASH = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[-*\u2013]+|\(?\d{1,2}[.)](?!\d))(?=\s)")
-_NUMBER = re.compile(r"(?<=[.:;])\s+\(?\d{1,2}[.)-](?=\s+[A-Z])")
+_NUMBER = re.compile(r"(?<=[.:;])\s+\(?\d{1,2}[.)-](?=\s+[A-Z\d])")
 _JOINED = re.compile(r"(?<=[\d)a-z])\.(?=[A-Z][a-z])")
 _PART = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['\u2019][^\W_]+)?|[^\w\s]")
 
@@ -67,7 +67,7 @@ def report_sentences(text: str) -> list[ReportSentence]:
         text: A report, any length.
 
     Returns:
-        Sentences with a letter or digit in them, in order; their ends are those of
+        Sentences with a letter in them, in order; their ends are those of
         :func:`medvlp.text.sentences.split_sentences` on :func:`mark_items`.
     """
     found = []
@@ -77,6 +77,6 @@ def report_sentences(text: str) -> list[ReportSentence]:
             ReportWord(part.group().lower(), part.start(), part.end())
             for part in _PART.finditer(text, start, end)
         )
-        if any(word.text[0].isalnum() for word in words):
+        if any(character.isalpha() for word in words for character in word.text):
             found.append(ReportSentence(text[start:end], start, end, words))
     return found

@@ -8,14 +8,15 @@ where one ends (``a cyst on the right and a stone on the left``); a second part 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from medvlp.errors import DataError
 from medvlp.text import negation_cues as cues
-from medvlp.text.reports.cleaning import clean_report
-from medvlp.text.reports.sections import report_body
+from medvlp.text.reports.cleaning import clean_report, compose_report
+from medvlp.text.reports.sections import find_sections, report_body
 from medvlp.text.reports.sentences import ReportWord, report_sentences
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ KIDNEY = PairedOrgan(
     "kidney",
     tuple(
         """kidney renal nephr hydroneph hydrouret perineph periren pararen pelvicaly pyelocal
-        calyceal calix calyx ureter uretero angiomyolip""".split()
+        calyceal calix calyx ureter angiomyolip collecting staghorn""".split()
     ),
     frozenset({"kidneys", "ureters"}),
     tuple(
@@ -80,7 +81,7 @@ KIDNEY = PairedOrgan(
         heart cardi pericard thyroid breast ovar uter adnex prostat bladder bowel colon stomach
         gastr appendi esophag hip femor iliac inguin rib vertebra thora aort axill bronch
         trachea mediastin testi psoas bone osteo osseous lytic skelet spin disc scolio divertic
-        chole pneumon periton retroperiton intraabdom ascit oment mesent duoden""".split()
+        chole pneumon periton retroperiton intraabdom ascit oment mesent duoden free""".split()
     ),
 )
 
@@ -128,7 +129,11 @@ def find_side_parts(text: str, organ: PairedOrgan = KIDNEY) -> SideParts:
     """
     found = SideParts()
     topic: frozenset[Side] | None = None
+    starts = [section.start for section in find_sections(text)]
+    section = 0
     for sentence in report_sentences(report_body(text)):
+        if bisect_right(starts, sentence.start) != section:
+            section, topic = bisect_right(starts, sentence.start), None
         names_organ = any(_names(word, organ) for word in sentence.words)
         names_other = any(_names_other(word, organ) for word in sentence.words)
         if not names_organ and (names_other or topic is None):
@@ -149,7 +154,10 @@ def find_side_parts(text: str, organ: PairedOrgan = KIDNEY) -> SideParts:
 def side_texts(
     text: str, organ: PairedOrgan = KIDNEY, *, abnormal: frozenset[Side] | None = None
 ) -> dict[Side, str]:
-    """Return one cleaned text for each side.
+    """Return one cleaned text for each side, with the headings of findings and impression.
+
+    Without such headings in the report there are none in the texts. A side of which nothing is said
+    gets the sentence of :func:`empty_side_sentence`.
 
     Args:
         text: A report.
@@ -157,15 +165,27 @@ def side_texts(
         abnormal: Sides that are known to be abnormal, which an empty text must not call normal.
 
     Returns:
-        Side -> its sentences, or the sentence of an empty side.
+        Side -> its text.
     """
     parts = find_side_parts(text, organ)
+    sections = find_sections(text)
+    impressions = [(s.start, s.end) for s in sections if s.kind == "impression"]
+    has_headings = any(s.kind in {"findings", "impression"} for s in sections)
     found: dict[Side, str] = {}
     for side in SIDES:
-        pieces = (" ".join(text[s:e] for s, e in part.spans) for part in parts.of(side))
-        written = " ".join(clean_report(piece) for piece in pieces)
-        is_abnormal = abnormal is not None and side in abnormal
-        found[side] = written or empty_side_sentence(side, organ, is_abnormal=is_abnormal)
+        findings: list[str] = []
+        impression: list[str] = []
+        for part in parts.of(side):
+            piece = clean_report(" ".join(text[start:end] for start, end in part.spans))
+            is_impression = any(low <= part.spans[0][0] < high for low, high in impressions)
+            (impression if is_impression else findings).append(piece)
+        if not parts.of(side):
+            is_abnormal = abnormal is not None and side in abnormal
+            found[side] = empty_side_sentence(side, organ, is_abnormal=is_abnormal)
+        elif has_headings:
+            found[side] = compose_report(" ".join(findings), " ".join(impression))
+        else:
+            found[side] = " ".join(findings)
     return found
 
 

@@ -126,6 +126,22 @@ def test_local_language_model__writes_the_same_text_twice(tiny_model: Path) -> N
         LanguageModelExtractor(SCHEMA, model).extract(REPORT)
 
 
+def test_local_language_model__refuses_more_than_it_reads(tiny_model: Path) -> None:
+    model = LocalLanguageModel(tiny_model, max_new_tokens=8190)
+    with pytest.raises(ModelError, match=r"8,193 tokens, the model reads 8,192") as error:
+        model.complete("abc")
+    assert error.value.code == "MV2308"
+
+
+def test_local_language_model__refuses_weights_cut_short(tiny_model: Path, tmp_path: Path) -> None:
+    for file in tiny_model.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="holds no causal language model"):
+        LocalLanguageModel(tmp_path)
+
+
 def test_local_language_model__refuses_a_folder_without_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds no causal language model") as error:
         LocalLanguageModel(tmp_path)

@@ -37,6 +37,7 @@ def test_report_sentences__keeps_what_has_points_in_it(sentence: str) -> None:
         '" No stone " Right cyst " Normal liver',
         "\u201c No stone \u201d Right cyst \u201c Normal liver",
         "No stone. 2. Right cyst. 3. Normal liver",
+        "No stone. 2. Right cyst. 3. Normal liver. 4.",
         "No stone;Right cyst; Normal liver",
     ],
 )

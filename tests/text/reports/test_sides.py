@@ -1,6 +1,9 @@
 import pytest
 
 from medvlp.errors import DataError
+from medvlp.phantoms.abdomen.patients import draw_patient
+from medvlp.phantoms.abdomen.report import write_report
+from medvlp.text.reports.cleaning import compose_report
 from medvlp.text.reports.sides import (
     check_side,
     empty_side_sentence,
@@ -66,7 +69,7 @@ def test_find_side_parts__passes_over_background() -> None:
 
 
 def test_side_texts__fills_an_empty_side() -> None:
-    report = "Findings: The left kidney has a 2.5 cm cyst"
+    report = "The left kidney has a 2.5 cm cyst"
     assert side_texts(report) == {
         "left": "The left kidney has a 2.5 cm cyst.",
         "right": "No abnormalities in the right kidney.",
@@ -75,6 +78,26 @@ def test_side_texts__fills_an_empty_side() -> None:
         "Right kidney assessment unavailable."
     )
     assert empty_side_sentence("left") == "No abnormalities in the left kidney."
+
+
+def test_side_texts__gives_back_what_reports_of_phantoms_were_made_of() -> None:
+    for seed in range(500, 580):
+        report = write_report(draw_patient(seed), seed=seed)
+        for side, text in side_texts(report.text).items():
+            kidney = report.kidneys[side]
+            assert text == compose_report(kidney.findings, kidney.impression), seed
+
+
+def test_side_texts__keeps_findings_and_impression_apart() -> None:
+    report = (
+        "FINDINGS: The left kidney has a 2.5 cm cyst. No stone.\nThe right kidney is normal.\n"
+        "IMPRESSION:\n1. No stone\n2. Left renal cyst"
+    )
+    assert side_texts(report) == {
+        "left": "Findings: The left kidney has a 2.5 cm cyst. No stone.\n"
+        "Impression: Left renal cyst.",
+        "right": "Findings: The right kidney is normal.",
+    }
 
 
 def test_check_side__refuses_a_report_of_the_other_side() -> None:
