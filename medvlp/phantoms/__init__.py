@@ -1,4 +1,6 @@
-"""Synthetic slides with known truth: seeded, made from nothing, readable by every slide reader.
+"""Synthetic slides and scans with known truth: seeded, made from nothing, readable by every reader.
+
+``abdomen`` makes CT scans, with reports and outcomes. All other modules here make slides.
 
 ``slides`` writes a whole-slide image and its truth; ``truth`` holds what is where on it;
 ``captions`` says in words what its tiles show; ``classes`` names the tissues and ``vocabulary``

@@ -15,7 +15,7 @@ from medvlp.phantoms.abdomen.nifti import write_phantom_mask, write_phantom_nift
 from medvlp.phantoms.abdomen.outcomes import malignancy_probability
 from medvlp.phantoms.abdomen.patients import PhantomPatient, draw_patient
 from medvlp.phantoms.abdomen.report import PhantomReport, write_report
-from medvlp.phantoms.abdomen.scan import PhantomScanSpec, make_phantom_scan
+from medvlp.phantoms.abdomen.scan import PhantomScan, PhantomScanSpec, make_phantom_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,33 +108,37 @@ def write_scan_cohort(
         kidneys += kidney_rows(patient, report, patient_id=patient_id, split=split)
         for phase in phases:
             stem = f"{patient_id}_{phase}"
-            is_file = file_format == "nifti"
             scan = CohortScan(
-                path=folder / "scans" / (f"{stem}.nii.gz" if is_file else stem),
+                path=folder / "scans" / (f"{stem}.nii.gz" if file_format == "nifti" else stem),
                 mask=folder / "masks" / f"{stem}.nii.gz",
                 patient_id=patient_id,
                 phase=phase,
                 patient=patient,
                 report=report,
             )
-            made = make_phantom_scan(
-                PhantomScanSpec(
-                    seed=patient.seed,
-                    patient=patient,
-                    phase=phase,
-                    shape_zyx=shape_zyx,
-                    spacing_mm=spacing_mm,
-                    noise_hu=noise_hu,
-                )
+            spec = PhantomScanSpec(
+                seed=patient.seed,
+                patient=patient,
+                phase=phase,
+                shape_zyx=shape_zyx,
+                spacing_mm=spacing_mm,
+                noise_hu=noise_hu,
             )
-            (write_phantom_nifti if is_file else write_phantom_dicom)(scan.path, made)
-            write_phantom_mask(scan.mask, made)
+            _write_scan(scan, make_phantom_scan(spec), file_format)
             scans.append(scan)
             manifest.append(_manifest_row(scan, folder, split))
             on_scan()
     write_csv(folder / "kidneys.csv", kidneys, KIDNEY_COLUMNS)
     write_csv(folder / "manifest.csv", manifest, MANIFEST_COLUMNS)
     return scans
+
+
+def _write_scan(scan: CohortScan, made: PhantomScan, file_format: str) -> None:
+    if file_format == "nifti":
+        write_phantom_nifti(scan.path, made)
+    else:
+        write_phantom_dicom(scan.path, made)
+    write_phantom_mask(scan.mask, made)
 
 
 def draw_splits(patients: int, seed: int) -> list[str]:

@@ -42,7 +42,7 @@ NORMAL_IMPRESSIONS = (
 
 POLES = {
     "upper": ("upper pole", "superior pole", "upper third"),
-    "middle": ("interpolar region", "mid-pole", "middle third"),
+    "middle": ("mid portion", "mid-pole", "middle third"),
     "lower": ("lower pole", "inferior pole", "lower third"),
 }
 FACES = {

@@ -8,6 +8,8 @@ from medvlp.phantoms.abdomen.names import LABEL_NAMES, LABELS
 from medvlp.phantoms.abdomen.patients import draw_patient
 from medvlp.phantoms.abdomen.scan import PhantomScanSpec, make_phantom_scan
 from medvlp.volumes.label_names import label_names
+from medvlp.volumes.masks import read_mask
+from medvlp.volumes.reader import read_volume
 
 WHOLE = {"shape_zyx": (110, 72, 92), "spacing_mm": (4.0, 4.5, 4.5), "centre_mm": (0, -40, -20)}
 
@@ -64,3 +66,21 @@ def test_organs__differ_from_patient_to_patient():
     spec = PhantomScanSpec(seed=8, patient=draw_patient(10), **WHOLE)
     other = make_phantom_scan(spec).labels == LABELS["small_bowel"]
     assert (one & other).sum() < 0.7 * one.sum()
+
+
+def test_organs__without_contrast_are_as_bright_as_in_a_real_scan(real_data):
+    folder = real_data / "ct" / "totalsegmentator" / "abdomen_3mm"
+    volume = read_volume(folder / "ct.nii.gz")
+    mask = read_mask(folder / "seg_total.nii.gz", like=volume.geometry, names="totalsegmentator")
+    spec = PhantomScanSpec(seed=8, patient=draw_patient(8), phase="N", **WHOLE)
+    phantom = make_phantom_scan(spec)
+    for name in ("liver", "spleen", "gallbladder", "aorta", "kidney_left", "autochthon_left"):
+        real = volume.hu[ndimage.binary_erosion(mask.select(name))]
+        made = phantom.hu[ndimage.binary_erosion(phantom.labels == LABELS[name])]
+        assert abs(float(real.mean()) - float(made.mean())) < 25, name
+        assert 0.4 < float(made.std()) / float(real.std()) < 2, name
+    bone = [
+        volume.hu[mask.select("vertebrae_L1")].mean(),
+        phantom.hu[phantom.labels == LABELS["vertebrae_L1"]].mean(),
+    ]
+    assert abs(bone[0] - bone[1]) < 120

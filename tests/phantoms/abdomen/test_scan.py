@@ -1,5 +1,8 @@
 """What a phantom scan shows, where, and on which grid."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +45,22 @@ def test_scan__lays_organs_where_the_laterality_guard_looks_for_them(scan):
     assert verdict.evidence == "organs"
     mirrored = LabelMap(scan.labels[:, :, ::-1], label_map(scan).geometry, scan.label_names)
     assert check_laterality(mirrored).is_mirrored is True
+
+
+def test_scan__is_called_mirrored_in_24_of_its_48_turns_and_flips(patient):
+    spec = PhantomScanSpec(
+        seed=5, patient=patient, shape_zyx=(36, 36, 42), spacing_mm=(8.0, 9.0, 9.0)
+    )
+    scan = make_phantom_scan(spec)
+    cubic = VolumeGeometry((36, 36, 42), (8.0, 9.0, 9.0), np.eye(3), (0.0, 0.0, 0.0))
+    for axes in itertools.permutations(range(3)):
+        for flips in itertools.product((1, -1), repeat=3):
+            labels = scan.labels.transpose(axes)[tuple(slice(None, None, flip) for flip in flips)]
+            spacing = tuple(spec.spacing_mm[axis] for axis in axes)
+            geometry = replace(cubic, shape_zyx=labels.shape, spacing_zyx_mm=spacing)
+            is_odd = np.linalg.det(np.eye(3)[list(axes)]) * np.prod(flips) < 0
+            verdict = check_laterality(LabelMap(labels, geometry, scan.label_names))
+            assert verdict.is_mirrored is bool(is_odd), (axes, flips)
 
 
 def test_scan__has_two_kidneys_of_usual_size(scan):
