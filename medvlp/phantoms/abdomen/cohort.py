@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -99,6 +99,7 @@ def write_scan_cohort(
     Returns:
         The scans, patients in turn.
     """
+    grid = PhantomScanSpec(seed=0, shape_zyx=shape_zyx, spacing_mm=spacing_mm, noise_hu=noise_hu)
     scans: list[CohortScan] = []
     manifest: list[dict[str, object]] = []
     kidneys: list[dict[str, object]] = []
@@ -116,14 +117,7 @@ def write_scan_cohort(
                 patient=patient,
                 report=report,
             )
-            spec = PhantomScanSpec(
-                seed=patient.seed,
-                patient=patient,
-                phase=phase,
-                shape_zyx=shape_zyx,
-                spacing_mm=spacing_mm,
-                noise_hu=noise_hu,
-            )
+            spec = replace(grid, seed=patient.seed, patient=patient, phase=phase)
             _write_scan(scan, make_phantom_scan(spec), file_format)
             scans.append(scan)
             manifest.append(_manifest_row(scan, folder, split))

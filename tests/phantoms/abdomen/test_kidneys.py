@@ -37,6 +37,7 @@ def test_place__is_on_its_side_with_the_hilum_inwards():
             assert 45 < sign * place.centre_mm[0] < 75
             assert sign * inward[0] < -0.6
             assert up[2] > 0.9
+            assert sign * up[0] < -0.1  # upper poles lean to the spine
             assert back[1] > 0.5
             np.testing.assert_allclose(
                 np.asarray(place.axes) @ np.asarray(place.axes).T, np.eye(3), atol=1e-9
