@@ -151,7 +151,7 @@ def make_phantom_scan(spec: PhantomScanSpec) -> PhantomScan:
         stop = min(start + planes, spec.shape_zyx[0])
         canvas = Canvas(grid.slab(start, stop), spec.phase, patient.build.dose)
         _paint(canvas, spec, patient)
-        _add_noise(canvas.hu, noise, spec.noise_hu)
+        _add_noise(canvas.hu, noise, spec)
         np.rint(canvas.hu, out=canvas.hu)
         hu[start:stop] = np.maximum(canvas.hu, _LOWEST_HU, out=canvas.hu)
         labels[start:stop] = canvas.labels
@@ -183,13 +183,16 @@ def _paint(canvas: Canvas, spec: PhantomScanSpec, patient: PhantomPatient) -> No
             paint_mass(canvas, place, findings.mass)
 
 
-def _add_noise(hu: NDArray[np.float32], rng: np.random.Generator, sigma_hu: float) -> None:
-    """Add noise that is correlated within a plane, as a reconstruction kernel leaves it."""
-    if not sigma_hu:
+def _add_noise(hu: NDArray[np.float32], rng: np.random.Generator, spec: PhantomScanSpec) -> None:
+    """Add noise; neighbours within about 2 mm share some, as a reconstruction kernel leaves it."""
+    if not spec.noise_hu:
         return
+    shared = [0.25 * float(np.clip((2.2 - mm) / 1.4, 0, 1)) for mm in spec.spacing_mm[1:]]
+    kernels = [np.asarray((share, 1 - 2 * share, share)) for share in shared]
+    sigma = float(np.prod([np.sqrt((kernel**2).sum()) for kernel in kernels]))
     for index in range(len(hu)):
         noise = rng.standard_normal(hu.shape[1:], dtype=np.float32)
-        noise = ndimage.correlate1d(noise, (0.25, 0.5, 0.25), axis=0, mode="wrap")
-        noise = ndimage.correlate1d(noise, (0.25, 0.5, 0.25), axis=1, mode="wrap")
-        noise *= np.float32(sigma_hu / 0.375)
+        for axis, kernel in enumerate(kernels):
+            noise = ndimage.correlate1d(noise, kernel, axis=axis, mode="wrap")
+        noise *= np.float32(spec.noise_hu / sigma)
         hu[index] += noise

@@ -80,6 +80,22 @@ def test_scan__of_equal_seed_is_equal_and_of_another_is_not(patient, scan):
     assert not np.array_equal(other.hu, scan.hu)  # the noise is the scan's
 
 
+@pytest.mark.parametrize("pixel_mm", [0.8, 3.5])
+def test_scan__has_the_noise_that_was_asked_for(patient, pixel_mm):
+    settings = {
+        "seed": 5,
+        "patient": patient,
+        "shape_zyx": (16, 64, 64),
+        "spacing_mm": (3.0, pixel_mm, pixel_mm),
+        "centre_mm": (-80.0, -40.0, 60.0),
+    }
+    noisy = make_phantom_scan(PhantomScanSpec(noise_hu=20.0, **settings)).hu.astype(float)
+    noise = noisy - make_phantom_scan(PhantomScanSpec(noise_hu=0.0, **settings)).hu
+    noise = noise[noisy > -900]
+    assert noise.std() == pytest.approx(20, rel=0.03)
+    assert abs(noise.mean()) < 0.6
+
+
 def test_scan__shows_each_phase_in_its_own_way(patient):
     found = {}
     for phase in "NAVD":
