@@ -323,7 +323,8 @@ def without_local_names(text: str, case: CaseRow) -> str:
         text: A message about the case.
         case: The case.
     """
-    names = [case.path, Path(case.path).name]
+    # the longest first, and the id itself among them: it may hold the name of the file
+    names = sorted((case.case_id, case.path, Path(case.path).name), key=len, reverse=True)
     pattern = "|".join(re.escape(name) for name in names if name)
     return re.sub(pattern, lambda _: case.case_id, text) if pattern else text
 

@@ -120,5 +120,8 @@ def test_without_local_names__puts_the_case_id_there(text: str, expected: str) -
 def test_without_local_names__repeats_no_folder_of_the_case_id() -> None:
     case = CaseRow(case_id="sub/a.svs", case_key="sub_a", path="/data/sub/a.svs")
     assert without_local_names("/data/sub/a.svs is cut", case) == "sub/a.svs is cut"
+    assert without_local_names("sub/a.svs has no mask", case) == "sub/a.svs has no mask"
+    short = CaseRow(case_id="S", case_key="S", path="/data/Smith.svs")
+    assert without_local_names("Smith.svs and S", short) == "S and S"
     empty = CaseRow(case_id="x", case_key="x", path="")
     assert without_local_names("plain", empty) == "plain"
