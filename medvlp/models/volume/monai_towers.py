@@ -188,7 +188,7 @@ class SwinUnetrEncoder(VolumeTower):
                 depths=settings.blocks,
                 num_heads=settings.heads,
                 use_v2=settings.use_v2,
-                use_flash_attention=False,
+                use_flash_attention=True,  # less time and memory where no gradient is asked for
             )
         self.dim = 16 * settings.feature_size
 
