@@ -73,6 +73,8 @@ def test_import_ct_clip__gives_the_embeddings_that_its_parts_give(tmp_path, tens
     np.testing.assert_allclose(bundle.require_text().embed(TEXTS), expected.numpy(), atol=1e-5)
     assert bundle.logit_scale == pytest.approx(np.exp(1.7))
     assert bundle.volume_encoder.preprocessing == CT_CLIP_BOX
+    assert (CT_CLIP_BOX.box_mm, CT_CLIP_BOX.output_range) == ((360.0,) * 3, (-1.0, 1.0))
+    assert (CT_CLIP_BOX.orientation, CT_CLIP_BOX.overlap) == ("LPS", None)
     assert report.meta.architecture.image == IMAGE
 
 

@@ -43,6 +43,8 @@ def test_import_ct_fm__gives_the_features_of_an_independent_network(tmp_path):
     torch.testing.assert_close(encoder.embed(hu), expected, rtol=1e-5, atol=1e-5)
     assert (encoder.dim, encoder.is_projected, encoder.is_normalized) == (8, False, False)
     assert encoder.preprocessing == CT_FM_BOX
+    assert (CT_FM_BOX.box_mm, CT_FM_BOX.orientation) == ((96.0, 128.0, 128.0), "LPS")
+    assert (CT_FM_BOX.air_hu, CT_FM_BOX.region) == (-1024.0, None)
     assert set(report.meta.provenance.sources) == {"config.json", "model.safetensors"}
     assert "monai" in report.meta.provenance.libraries
 

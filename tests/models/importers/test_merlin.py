@@ -41,6 +41,8 @@ def test_import_merlin__gives_the_embeddings_of_an_independent_network(tmp_path)
     expected = merlin_embedding(tensors, windowed(hu, -1000, 1000).transpose(3, 4))
     torch.testing.assert_close(bundle.volume_encoder.embed(hu), expected, rtol=0, atol=1e-5)
     assert bundle.volume_encoder.preprocessing == MERLIN_BOX
+    assert (MERLIN_BOX.box_mm, MERLIN_BOX.orientation) == ((480.0, 336.0, 336.0), "RAS")
+    assert (MERLIN_BOX.air_hu, MERLIN_BOX.overlap) == (-1000.0, None)
     assert bundle.logit_scale == pytest.approx(np.exp(1.5))
     np.testing.assert_allclose(bundle.require_text().embed(["no stones"]), vectors[1:])
 

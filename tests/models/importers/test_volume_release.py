@@ -73,7 +73,7 @@ def test_parts__are_measured_demanded_and_left_out():
 
 
 def test_parse_settings__names_the_value_of_the_release_that_is_not_possible():
-    with pytest.raises(ModelError, match="file: image.width=0") as caught:
+    with pytest.raises(ModelError, match=r"file: image\.width=0") as caught:
         parse_settings(
             {"image": {"architecture": "resnet3d", "width": 0}}, VolumeModelSettings, "file"
         )
