@@ -70,6 +70,11 @@ CHOICES = {
     ),
     "MAYBE": ("may", "might", "could"),
     "DUE": ("due to", "secondary to", "related to", "caused by", "from"),
+    "JUDGED": ("evaluated", "assessed", "judged", "examined"),
+    "TOLD": tuple(
+        """characterized characterised distinguished differentiated discriminated
+        separated""".split()
+    ),
     "EARLIER": ("previous", "prior", "earlier", "last", "old"),
     "LIKELY": ("likely", "possibly", "probably", "presumably", "perhaps"),
 }
@@ -154,8 +159,9 @@ UNCERTAIN_AFTER = """
 likely; unlikely; less likely; possible; probable; suspected; BE possible; BE probable; BE likely;
 BE unlikely; BE less likely; BE suspected; BE questionable; BE questioned; BE considered;
 BE uncertain; BE unclear; BE equivocal; BE feared; BE in question; BE presumed; BE suggested;
-CANNOT BE REFUTED; CANNOT BE ruled out; not BE REFUTED; not BE ruled out; not excluded;
-not ruled out; BE not REFUTED; BE not ruled out; HAVE not BE REFUTED; HAVE not BE ruled out;
+CANNOT BE REFUTED; CANNOT BE ruled out; CANNOT BE JUDGED; not BE REFUTED; not BE ruled out;
+not excluded; not ruled out; BE not REFUTED; BE not ruled out; HAVE not BE REFUTED;
+HAVE not BE ruled out;
 remains possible; remains likely; remains uncertain; remains questionable; remains in question;
 remains to be excluded; seems likely; seems unlikely; seems possible; should BE considered;
 should BE excluded; must BE considered; must BE excluded; may BE considered; needs to BE excluded;
@@ -177,8 +183,9 @@ triple negative; triple - negative; false negative; false - negative; hormone ne
 hr negative; her2 negative; rh negative; negative pressure; negative contrast; not known to;
 never smoker; never smokers; never drinker; not respond; not responding; not responsive;
 not improve; not treated; not BE treated; not operated; not receive; not received; nothing but;
-MAYBE be SEEN; can be SEEN; not until; lack of contrast; lack of intravenous contrast;
-lack of iv contrast; absence of contrast; absence of intravenous contrast; no difference;
+MAYBE be SEEN; can be SEEN; not until; CANNOT BE TOLD; lack of contrast;
+lack of intravenous contrast; lack of iv contrast; absence of contrast;
+absence of intravenous contrast; no difference;
 no significant difference; not SEEN in the EARLIER; not SEEN in EARLIER; BE not SEEN in the EARLIER;
 BE not SEEN in EARLIER; BE not SEEN on the EARLIER; not SEEN on the EARLIER
 """

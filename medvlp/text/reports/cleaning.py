@@ -23,7 +23,7 @@ __all__ = [
     "shuffle_sentences",
 ]
 
-MAX_CHARACTERS = 200_000
+MAX_CHARACTERS = 50_000
 _MIN_WORDS = 8
 _MIN_ENGLISH = 0.06
 _ENGLISH = frozenset(
@@ -42,7 +42,7 @@ def check_report(text: str) -> None:
 
     Raises:
         DataError: MV2300 if it has no letter, MV2301 if it has eight words or more and fewer than
-            one in sixteen is a common word of English reports, MV2302 if it is longer than 200,000
+            one in sixteen is a common word of English reports, MV2302 if it is longer than 50,000
             characters.
     """
     if len(text) > MAX_CHARACTERS:

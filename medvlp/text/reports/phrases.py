@@ -119,10 +119,13 @@ class PhraseBook:
         """Find every phrase in the words of one sentence, each once per place where it starts."""
         words = [word for word in words if word.text not in _JOINERS]
         found = []
+        parts_elsewhere: dict[int, list[list[int] | None]] = {}
         for place, word in enumerate(words):
             for number in self._starting(word.text):
                 first, *others = self.phrases[number].parts
-                places = [_match(first, words, place), *(_find_part(p, words) for p in others)]
+                if number not in parts_elsewhere:
+                    parts_elsewhere[number] = [_find_part(part, words) for part in others]
+                places = [_match(first, words, place), *parts_elsewhere[number]]
                 known = [part for part in places if part is not None]
                 if len(known) == len(places):
                     spans = tuple((words[p[0]].start, words[p[-1]].end) for p in known)

@@ -89,7 +89,7 @@ def test_check_report__refuses_other_languages(report: str) -> None:
 
 
 def test_check_report__refuses_many_reports_at_once() -> None:
-    with pytest.raises(DataError, match="200,001 characters"):
+    with pytest.raises(DataError, match="50,001 characters"):
         check_report("a" * (MAX_CHARACTERS + 1))
 
 

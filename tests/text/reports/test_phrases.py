@@ -1,5 +1,6 @@
 import random
 import re
+import time
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_phrase_book__finds(phrase: str, text: str, expected: list[str]) -> None
 def test_parse_phrase__refuses_what_could_match_nothing(phrase: str) -> None:
     with pytest.raises(ValueError, match=r"phrase|word|gap"):
         parse_phrase(phrase)
+
+
+def test_phrase_book__is_quick_on_a_sentence_without_end() -> None:
+    (sentence,) = report_sentences("aorta " * 8_000)
+    begin = time.process_time()
+    assert PhraseBook(["aorta & calcif*", "aorta ~8 arch ~8 wall"]).find(sentence.words) == []
+    assert time.process_time() - begin < 10
 
 
 def test_phrase_book__agrees_with_regular_expressions_on_random_words() -> None:
