@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from medvlp.zeroshot.hierarchy import build_hierarchy
 from medvlp.zeroshot.tiles import softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     )
     from medvlp.config.runs import PredictionRow
     from medvlp.config.task import Task
-    from medvlp.pipelines.judge import Verdict
     from medvlp.zeroshot.hierarchy import ClassHierarchy, Ontology
 
 __all__ = [
@@ -40,6 +39,7 @@ __all__ = [
     "Identity",
     "LoadedCalibration",
     "NodeRule",
+    "Verdict",
     "check_threshold",
     "load_calibrations",
     "make_node_rule",
@@ -93,6 +93,34 @@ class LoadedCalibration:
             coverage=found.sets.coverage,
             ece_left_out=found.temperature.ece_left_out,
         )
+
+
+class Verdict(Protocol):
+    """What the heads of a task say about a case; see those of ``medvlp.zeroshot``."""
+
+    @property
+    def prediction(self) -> str:
+        """The chosen class, or the findings in one text."""
+
+    @property
+    def confidence(self) -> float:
+        """How sure the deciding head is, 0 to 1; not calibrated."""
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """Score of each class that the deciding head looks at, 0 to 1."""
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Named results of all heads."""
+
+    @property
+    def rule(self) -> str:
+        """How the prediction came about, in words."""
+
+    @property
+    def n_used(self) -> int:
+        """Number of units that counted."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from medvlp import __version__
 from medvlp.config.runs import ModelRecord, PredictionRow
@@ -15,6 +15,7 @@ from medvlp.errors import MedvlpError
 from medvlp.pipelines.confidence import (
     Identity,
     LoadedCalibration,
+    Verdict,
     check_threshold,
     make_node_rule,
     match_calibration,
@@ -23,7 +24,7 @@ from medvlp.pipelines.confidence import (
 from medvlp.zeroshot.classifier import build_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -41,7 +42,6 @@ __all__ = [
     "Certainty",
     "DiagnoseSettings",
     "JudgingModel",
-    "Verdict",
 ]
 
 _NO_NODES = (
@@ -108,34 +108,6 @@ class JudgingModel:
     is_random: bool
     logit_scale: float
     embed_text: Callable[[Sequence[str]], NDArray[np.float32]]
-
-
-class Verdict(Protocol):
-    """What the heads of a task say about a case; see those of ``medvlp.zeroshot``."""
-
-    @property
-    def prediction(self) -> str:
-        """The chosen class, or the findings in one text."""
-
-    @property
-    def confidence(self) -> float:
-        """How sure the deciding head is, 0 to 1; not calibrated."""
-
-    @property
-    def probabilities(self) -> Mapping[str, float]:
-        """Score of each class that the deciding head looks at, 0 to 1."""
-
-    @property
-    def scores(self) -> Mapping[str, float]:
-        """Named results of all heads."""
-
-    @property
-    def rule(self) -> str:
-        """How the prediction came about, in words."""
-
-    @property
-    def n_used(self) -> int:
-        """Number of units that counted."""
 
 
 class CaseJudge(ABC):
