@@ -1,15 +1,17 @@
-"""A folder of slides in, a folder of feature files out."""
+"""A folder of cases in, a folder of feature files out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from medvlp.embedding.tiles import EmbedSettings, embed_slide, feature_parameters_sha256
-from medvlp.errors import FeatureError
+from medvlp.errors import FeatureError, UsageError
 from medvlp.io import case_keys, publish_file
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import run_in_worker
+from medvlp.models.volume.volume_encoder import VolumeEncoder
 from medvlp.pipelines.cases import items_of, missing_model, write_case_tables
+from medvlp.pipelines.embed_scans import ScanEmbedder
 from medvlp.slides.features import (
     SlideFeatures,
     check_features_match,
@@ -20,16 +22,17 @@ from medvlp.slides.features import (
 from medvlp.slides.survey import SlideSurvey, slide_content_sha256, survey_slide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from medvlp.embedding.volumes import ScanSettings
     from medvlp.jobs.progress import ProgressSink
     from medvlp.jobs.runner import JobReport, LeaseSettings
     from medvlp.models.vision import ImageEncoder
     from medvlp.pipelines.discover import Discovery
-    from medvlp.types import Case
+    from medvlp.types import Case, Modality
 
-__all__ = ["SlideEmbedder", "embed_slides", "model_key"]
+__all__ = ["SlideEmbedder", "embed_cases", "embed_slides", "make_embedders", "model_key"]
 
 
 def model_key(name: str) -> str:
@@ -136,6 +139,16 @@ class SlideEmbedder:
             write_features(partial, features)
         return features
 
+    def embed(self, case: Case, note_stage: Callable[[str], None]) -> None:
+        """Make the features of a slide where they are missing.
+
+        Args:
+            case: The slide.
+            note_stage: Told what is being done, for the failure table.
+        """
+        note_stage("open slide")
+        self.load_or_embed(case, self.survey(case), note_stage)
+
 
 def embed_slides(
     discovery: Discovery,
@@ -163,21 +176,85 @@ def embed_slides(
         What became of each case.
     """
     embedder = SlideEmbedder(encoder, settings, out / "features" / model_key(encoder.name))
+    return embed_cases(discovery, {"slide": [embedder]}, out, progress=progress, lease=lease)
+
+
+def make_embedders(
+    encoders: Sequence[tuple[Modality, ImageEncoder | VolumeEncoder]],
+    slide_settings: EmbedSettings,
+    scan_settings: ScanSettings,
+    out: Path,
+) -> dict[Modality, list[SlideEmbedder | ScanEmbedder]]:
+    """Return what makes features with each encoder, by modality.
+
+    Args:
+        encoders: Encoders with the modality that they take; those of radiographs serve no case yet.
+        slide_settings: Tiling, tissue, batch size and limits for slides.
+        scan_settings: What is accepted of scans, batch size and limits.
+        out: Output folder; features go to ``out/features/<model>``.
+
+    Raises:
+        UsageError: MV1002 if two models share a name.
+    """
+    names = [encoder.name for _, encoder in encoders]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise UsageError(
+            "MV1002", f"model {repeated[0]!r} is given twice", expected="models of different names"
+        )
+    found: dict[Modality, list[SlideEmbedder | ScanEmbedder]] = {}
+    for modality, encoder in encoders:
+        folder = out / "features" / model_key(encoder.name)
+        if isinstance(encoder, VolumeEncoder):
+            scans = ScanEmbedder(encoder, scan_settings, folder, organ_folder=out / "organs")
+            found.setdefault("ct", []).append(scans)
+        elif modality == "slide":
+            slides = SlideEmbedder(encoder, slide_settings, folder)
+            found.setdefault("slide", []).append(slides)
+    return found
+
+
+def embed_cases(
+    discovery: Discovery,
+    embedders: Mapping[Modality, Sequence[SlideEmbedder | ScanEmbedder]],
+    out: Path,
+    *,
+    progress: ProgressSink,
+    lease: LeaseSettings,
+) -> JobReport:
+    """Encode every case with each encoder of its modality.
+
+    Finished cases are reused after a comparison of files, weights and parameters. Several processes
+    may share ``out``. ``cases.csv`` and ``failures.csv`` tell what became of each case.
+
+    Args:
+        discovery: The cases.
+        embedders: What makes features, by modality; they publish below ``out/features``.
+        out: Output folder.
+        progress: Shows rate and time left.
+        lease: How long a silent process keeps its case.
+
+    Returns:
+        What became of each case; MV1109 for one that no encoder takes.
+    """
 
     def work(item: JobItem[Case], note_stage: Callable[[str], None]) -> None:
         case = item.payload
-        if case.modality != "slide":
+        serving = embedders.get(case.modality, ())
+        if not serving:
+            note_stage("choose model")
             raise missing_model(case)
-        note_stage("open slide")
-        survey = embedder.survey(case)
-        embedder.load_or_embed(case, survey, note_stage)
+        for embedder in serving:
+            embedder.embed(case, note_stage)
+
+    def is_done(item: JobItem[Case]) -> bool:
+        serving = embedders.get(item.payload.modality, ())
+        return bool(serving) and all(embedder.has_features(item.payload) for embedder in serving)
 
     report = run_items(
         items_of(discovery),
         work,
-        is_done=lambda item: (
-            item.payload.modality == "slide" and embedder.has_features(item.payload)
-        ),
+        is_done=is_done,
         state_folder=out / ".medvlp" / "embed",
         progress=progress,
         lease=lease,

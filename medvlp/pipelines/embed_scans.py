@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from medvlp.embedding.volumes import ScanSettings, embed_scan, scan_parameters_sha256
 from medvlp.errors import FeatureError, MedvlpError
 from medvlp.io import publish_file
 from medvlp.jobs.workers import run_in_worker
-from medvlp.volumes.case_scan import case_content_sha256
+from medvlp.volumes.case_scan import case_content_sha256, read_case_volume
 from medvlp.volumes.features import (
     VolumeFeatures,
     read_volume_feature_meta,
     read_volume_features,
     write_volume_features,
 )
-from medvlp.volumes.organ_masks import mask_content_sha256
+from medvlp.volumes.mask_writing import write_label_map
+from medvlp.volumes.organ_finders import find_organs
+from medvlp.volumes.organ_masks import GUARD_ORGANS, mask_content_sha256
 from medvlp.volumes.survey import ScanSurvey, survey_scan
+from medvlp.volumes.units import is_paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from medvlp.models.volume.volume_encoder import VolumeEncoder
     from medvlp.types import Case
@@ -115,18 +119,52 @@ class ScanEmbedder:
         """Return the case with the mask that its organ is found in; unchanged without an organ.
 
         Raises:
-            MedvlpError: MV1120 where there is none.
+            MedvlpError: MV1120 where there is none and no organ finder was named.
+        VolumeError: MV2251 if the organ finder is not installed.
         """
         region = self.encoder.preprocessing.region
         if region is None or case.mask is not None:
             return case
-        raise MedvlpError(
-            "MV1120",
-            f"{self.encoder.name} looks at the {region}, and {case.case_id} has no mask of it",
-            expected="a label map of the organs on the grid of the scan",
-            hint="give --masks FOLDER, a column 'mask' in a manifest, or --find-organs "
-            "totalsegmentator",
+        if self.settings.organ_finder is None:
+            raise MedvlpError(
+                "MV1120",
+                f"{self.encoder.name} looks at the {region}, and {case.case_id} has no mask of it",
+                expected="a label map of the organs on the grid of the scan",
+                hint="give --masks FOLDER, a column 'mask' in a manifest, or --find-organs "
+                "totalsegmentator",
+            )
+        scan_sha256 = case_content_sha256(case)
+        path = self.organ_folder / f"{case.case_key}-{scan_sha256[:12]}.nii.gz"
+        if not path.exists():
+            self._label_organs(case, region, path)
+        return replace(case, mask=path)
+
+    def _label_organs(self, case: Case, region: str, path: Path) -> None:
+        """Let the organ finder label a scan, and keep what it found."""
+        volume = run_in_worker(
+            read_case_volume, case, self.settings.rules.irregular, limits=self.settings.limits
         )
+        sides = (f"{region}_right", f"{region}_left") if is_paired(region) else (region,)
+        with TemporaryDirectory(prefix="medvlp-organs-") as folder:
+            mask = find_organs(
+                self.settings.organ_finder or "",
+                volume,
+                Path(folder),
+                tuple(dict.fromkeys((*sides, *GUARD_ORGANS))),
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with publish_file(path) as partial:
+            write_label_map(partial, mask)
+
+    def embed(self, case: Case, note_stage: Callable[[str], None]) -> None:
+        """Make the features of a scan where they are missing.
+
+        Args:
+            case: The scan.
+            note_stage: Told what is being done, for the failure table.
+        """
+        note_stage("open scan")
+        self.load_or_embed(case, self.survey(case), note_stage)
 
     def load_or_embed(
         self, case: Case, survey: ScanSurvey, note_stage: Callable[[str], None]

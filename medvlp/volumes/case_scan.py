@@ -11,14 +11,14 @@ from medvlp.volumes.dicom_reader import IrregularChoice
 from medvlp.volumes.limits import VolumeLimits
 from medvlp.volumes.reader import choose_volume, damaged_neighbours, open_found
 from medvlp.volumes.series import FoundSeries, SeriesTree, gather_series, look_at_file, series_tree
-from medvlp.volumes.volume import Finding, VolumeSource
+from medvlp.volumes.volume import Finding, Volume, VolumeSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from medvlp.types import Case
 
-__all__ = ["OpenedScan", "case_content_sha256", "opened_case"]
+__all__ = ["OpenedScan", "case_content_sha256", "opened_case", "read_case_volume"]
 
 _DEFAULT_LIMITS = VolumeLimits()
 
@@ -63,6 +63,20 @@ def opened_case(
         source = open_found(chosen, irregular=irregular, limits=limits)
         told = damaged_neighbours(case.path, tree, chosen)
         yield OpenedScan(source, chosen, (*source.findings, *told))
+
+
+def read_case_volume(case: Case, irregular: IrregularChoice = "refuse") -> Volume:
+    """Read the scan of a case whole; meant for a worker process.
+
+    Args:
+        case: The case.
+        irregular: What to do with missing, uneven or leaning slices.
+
+    Raises:
+        VolumeError: See :func:`opened_case`.
+    """
+    with opened_case(case, irregular=irregular) as scan:
+        return scan.source.read()
 
 
 def case_content_sha256(case: Case) -> str:

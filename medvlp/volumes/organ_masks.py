@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
     from medvlp.volumes.geometry import VolumeGeometry
 
-__all__ = ["is_organ_folder", "mask_content_sha256", "mask_stem", "organ_files", "read_organ_mask"]
+__all__ = [
+    "GUARD_ORGANS",
+    "is_organ_folder",
+    "mask_content_sha256",
+    "mask_stem",
+    "organ_files",
+    "read_organ_mask",
+]
 
 _SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".dcm")
-_GUARDS = (
+GUARD_ORGANS = (
     *("liver", "spleen", "stomach", "aorta", "pancreas", "gallbladder", "inferior_vena_cava"),
     *("kidney_left", "kidney_right", "heart", "urinary_bladder", "vertebrae_L1", "trachea"),
 )
@@ -102,7 +109,7 @@ def _read_folder(folder: Path, like: VolumeGeometry, region: str) -> LabelMap:
     wanted = [
         name
         for name in files
-        if name in {region, f"{region}_left", f"{region}_right"} or name in _GUARDS
+        if name in {region, f"{region}_left", f"{region}_right"} or name in GUARD_ORGANS
     ]
     if not any(name == region or name.startswith(f"{region}_") for name in wanted):
         raise VolumeError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medvlp.errors import VolumeError
 from medvlp.volumes.case_scan import OpenedScan, case_content_sha256, opened_case
 from medvlp.volumes.dicom_reader import IrregularChoice
 from medvlp.volumes.geometry import VolumeGeometry
@@ -17,6 +18,7 @@ from medvlp.volumes.volume import Finding
 
 if TYPE_CHECKING:
     from medvlp.types import Case, VolumePreprocessing
+    from medvlp.volumes.masks import LabelMap
 
 __all__ = ["ScanRules", "ScanSurvey", "survey_scan"]
 
@@ -113,9 +115,26 @@ def _find_organ(
     if verdict.is_mirrored is None:
         text = f"too few organs are labelled to tell left from right ({verdict.n_structures})"
         told = (*told, Finding("MV2245", text))
-    units = units_of_region(mask, region)
-    return (
-        units,
-        told,
-        mask_content_sha256(case.mask),
+    try:
+        units = units_of_region(mask, region)
+    except VolumeError as error:
+        raise _without_organ(case.mask.name, mask, error) from error
+    return units, told, mask_content_sha256(case.mask)
+
+
+def _without_organ(name: str, mask: LabelMap, error: VolumeError) -> VolumeError:
+    """Say which mask lacks the organ, and how labels get their names."""
+    if mask.names:
+        return VolumeError(
+            error.code,
+            f"{name}: {error.reason}",
+            expected=f"a mask in which it was drawn; this one names "
+            f"{', '.join(sorted(mask.names.values())[:6])}",
+            hint="give another mask, or let an organ finder label the scan with --find-organs",
+        )
+    return VolumeError(
+        error.code,
+        f"{name}: {error.reason}; the mask names none of its labels {mask.present()[:8]}",
+        expected="a mask that names its labels, or labels of a known scheme",
+        hint="give --mask-names totalsegmentator or --mask-names kits",
     )

@@ -9,13 +9,16 @@ from cyclopts import Parameter
 
 from medvlp.cli.commands.options import (
     DEFAULT_COMPUTING,
+    DEFAULT_SCANS,
     DEFAULT_TILES,
     Computing,
+    Scans,
     Tiles,
     choose_device,
     conclude,
     discover_input,
     embed_settings,
+    scan_settings,
 )
 
 __all__ = ["embed"]
@@ -25,39 +28,42 @@ def embed(
     source: Path,
     /,
     *,
-    model: str,
+    model: list[str],
     out: Path,
     tiles: Tiles = DEFAULT_TILES,
+    scans: Scans = DEFAULT_SCANS,
     computing: Computing = DEFAULT_COMPUTING,
     slide_mpp: float | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Encode the tiles of slides to one HDF5 feature file per slide.
+    """Encode slides and CT scans to one HDF5 feature file per case and model.
 
     Args:
-        source: A slide, a folder of slides, or a manifest (.csv, .parquet).
-        model: A bundle folder, hf-hub:OWNER/NAME, open_clip:ARCH/WEIGHTS or timm:ARCH/WEIGHTS.
+        source: A slide or scan, a folder of both, or a manifest (.csv, .parquet).
+        model: A bundle folder, hf-hub:OWNER/NAME, open_clip:ARCH/WEIGHTS or timm:ARCH/WEIGHTS for
+            slides, volume:NETWORK for scans. May be given several times; each encodes the cases of
+            its modality.
         out: Output folder; run the same command again to go on after a stop.
-        tiles: Scale and size of the tiles.
+        tiles: Scale and size of the tiles of slides.
+        scans: Masks of organs, and what is accepted of scans.
         computing: Device, precision and limits.
         slide_mpp: Micrometres per pixel of slides whose metadata states none.
         json_output: Print JSON for programs.
     """
     from medvlp.jobs.progress import Progress
     from medvlp.jobs.runner import LeaseSettings
-    from medvlp.models.image_encoder import load_image_encoder
-    from medvlp.pipelines.embed import embed_slides
+    from medvlp.models.any_encoder import load_any_encoder
+    from medvlp.pipelines.embed import embed_cases, make_embedders
 
-    discovery = discover_input(source, out, slide_mpp)
+    discovery = discover_input(source, out, slide_mpp, scans.masks)
     device, precision = choose_device(computing)
-    encoder = load_image_encoder(model, device=device, precision=precision)
-    with Progress(len(discovery.cases), "slides", label="Embedding") as progress:
-        report = embed_slides(
-            discovery,
-            encoder,
-            embed_settings(tiles, computing),
-            out,
-            progress=progress,
-            lease=LeaseSettings(),
-        )
+    encoders = [load_any_encoder(name, device=device, precision=precision) for name in model]
+    embedders = make_embedders(
+        encoders,
+        embed_settings(tiles, computing),
+        scan_settings(scans, computing),
+        out,
+    )
+    with Progress(len(discovery.cases), "cases", label="Embedding") as progress:
+        report = embed_cases(discovery, embedders, out, progress=progress, lease=LeaseSettings())
     return conclude(report, out, json_output=json_output)

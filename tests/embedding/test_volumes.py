@@ -1,0 +1,84 @@
+"""Boxes of a scan become features: equal to a plain computation, in order, with their padding."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medvlp.embedding.volumes import ScanSettings, embed_scan, scan_parameters_sha256
+from medvlp.errors import ModelError
+from medvlp.volumes.crops import crop_volume
+from medvlp.volumes.survey import ScanRules, survey_scan
+from medvlp.volumes.units import crop_spec
+from tests.volumes.bodies import KIDNEYS, WINDOWS, make_body, make_encoder, write_body
+
+
+def octants(hu: np.ndarray) -> list[float]:
+    """Twice the mean of each octant of a windowed box, written out."""
+    low, high = KIDNEYS.window_hu
+    shown = (hu.clip(low, high) - low) / (high - low)
+    z, y, x = (size // 2 for size in shown.shape)
+    return [
+        2.0 * float(shown[a : a + z, b : b + y, c : c + x].mean())
+        for a in (0, z)
+        for b in (0, y)
+        for c in (0, x)
+    ]
+
+
+def test_embed_scan__equals_a_plain_computation(tmp_path: Path) -> None:
+    case = write_body(tmp_path)
+    survey = survey_scan(case, KIDNEYS, ScanRules())
+    found = embed_scan(case, survey, make_encoder(), ScanSettings(), mask_source="file")
+    volume, _ = make_body()
+    expected = [
+        octants(crop_volume(volume, unit.centre_lps_mm, crop_spec(KIDNEYS)).values)
+        for unit in survey.units
+    ]
+    np.testing.assert_allclose(found.features, expected, rtol=0, atol=1e-5)
+    assert found.units == ("kidney_right", "kidney_left")
+    assert (found.meta.scan_sha256, found.meta.mask_source) == (survey.content_sha256, "file")
+    assert found.meta.scan_spacing_mm == (6.0, 7.0, 7.0)
+
+
+def test_embed_scan__does_not_depend_on_the_batch_size(tmp_path: Path) -> None:
+    case = write_body(tmp_path, mask=None)
+    survey = survey_scan(case, WINDOWS, ScanRules())
+    encoder = make_encoder(WINDOWS)
+    one, other = (
+        embed_scan(case, survey, encoder, ScanSettings(batch_size=size)) for size in (1, 7)
+    )
+    np.testing.assert_allclose(one.features, other.features, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(one.coords_mm, other.coords_mm)
+    assert one.units == other.units
+    assert one.meta.num_air + len(one.units) == len(survey.units)
+
+
+def test_embed_scan__gives_no_features_for_air(tmp_path: Path) -> None:
+    case = write_body(tmp_path, mask=None)
+    survey = survey_scan(case, WINDOWS, ScanRules())
+    corner = replace(survey, units=survey.units[:1])
+    found = embed_scan(case, corner, make_encoder(WINDOWS), ScanSettings())
+    assert found.features.shape == (0, 8)
+    assert found.meta.num_air == 1
+
+
+def test_embed_scan__refuses_features_that_are_not_finite(tmp_path: Path) -> None:
+    case = write_body(tmp_path)
+    survey = survey_scan(case, KIDNEYS, ScanRules())
+    encoder = make_encoder()
+    encoder._tower.gain.data[:] = torch.inf
+    with pytest.raises(ModelError, match="MV1417: pool gave NaN or infinite features for 2 of 2"):
+        embed_scan(case, survey, encoder, ScanSettings())
+
+
+def test_parameters__change_with_what_decides_the_features() -> None:
+    settings = ScanSettings()
+    base = scan_parameters_sha256(make_encoder(), settings)
+    assert scan_parameters_sha256(make_encoder(), replace(settings, batch_size=9)) == base
+    assert scan_parameters_sha256(make_encoder(gain=3.0), settings) != base
+    assert scan_parameters_sha256(make_encoder(WINDOWS), settings) != base
+    rules = replace(settings, rules=ScanRules(irregular="resample"))
+    assert scan_parameters_sha256(make_encoder(), rules) != base
