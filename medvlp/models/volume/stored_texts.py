@@ -119,7 +119,7 @@ def read_stored_texts(path: Path, name: str) -> StoredTexts:
         with safe_open(path, framework="numpy") as content:
             texts = json.loads((content.metadata() or {})[_TEXTS])
             embeddings = content.get_tensor(_EMBEDDINGS)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
             "MV1414",
             f"{path} cannot be read as embeddings of texts ({error})",

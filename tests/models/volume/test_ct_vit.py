@@ -129,6 +129,15 @@ def test_ct_vit__lets_the_gradient_pass_the_codebook_in_training():
     assert gradient.abs().sum() > 0
 
 
+def test_ct_vit__runs_under_autocast():
+    tower, x = make(), boxes()
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        tokens = tower.tokens(x)
+    codes = tower.state_dict()["vq._codebook.embed"][0]
+    assert tokens.dtype == torch.float32
+    assert all((row == codes).all(dim=1).any() for row in tokens.reshape(-1, 12))
+
+
 def test_ct_vit__refuses_boxes_that_its_patches_do_not_divide():
     with pytest.raises(ModelError, match=r"\(6, 8, 13\) voxels") as caught:
         CtVit(SETTINGS, (6, 8, 13))

@@ -56,7 +56,12 @@ def test_write__is_read_back_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("metadata", "code"),
-    [(None, "MV1414"), ({"texts": "["}, "MV1414"), ({"texts": "7"}, "MV1446")],
+    [
+        (None, "MV1414"),
+        ({"texts": "["}, "MV1414"),
+        ({"texts": "[" * 100_000}, "MV1414"),
+        ({"texts": "7"}, "MV1446"),
+    ],
 )
 def test_read_stored_texts__refuses_a_damaged_list(tmp_path, metadata, code):
     path = tmp_path / "t.safetensors"
