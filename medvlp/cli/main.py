@@ -27,7 +27,10 @@ _COMMANDS = {
     "demo": ("demo:demo", "Run the whole way on built-in synthetic slides."),
     "tile": ("tile:tile", "Find tissue and plan the tiles of slides."),
     "embed": ("embed:embed", "Encode slides and CT scans to feature files."),
-    "zero-shot": ("zero_shot:zero_shot", "Diagnose slides and CT scans from the prompts of a task."),
+    "zero-shot": (
+        "zero_shot:zero_shot",
+        "Diagnose slides and CT scans from the prompts of a task.",
+    ),
     "calibrate": ("calibrate:calibrate", "Fit confidences or a tile threshold on labelled cases."),
     "knowledge": ("knowledge:app", "Build, show and search the knowledge graph; write prompts."),
     "train": ("train:train", "Train a model from a configuration (LightningCLI)."),
