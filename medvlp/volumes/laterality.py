@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from medvlp.errors import VolumeError
 
@@ -166,18 +165,40 @@ def require_upright_sides(name: str, mask: LabelMap) -> LateralityVerdict:
 def _centres_mm(mask: LabelMap) -> dict[str, NDArray[np.float64]]:
     """Return the centre of each known structure that is large enough, ``(x, y, z)`` in LPS."""
     voxel_ml = float(np.prod(mask.geometry.spacing_zyx_mm)) / 1000.0
-    counts = np.bincount(mask.labels.ravel())
     known = {
         number: name
         for number, name in mask.names.items()
-        if name in USUAL_PLACES_MM and 0 < number < len(counts)
+        if name in USUAL_PLACES_MM and number > 0
     }
+    counts, sums = _count_and_sum(mask.labels, max(known, default=0) + 1)
     numbers = [number for number in known if counts[number] * voxel_ml >= _LEAST_ML]
     if not numbers:
         return {}
-    centres = ndimage.center_of_mass(np.ones_like(mask.labels), mask.labels, numbers)
-    positions = mask.geometry.index_to_lps(centres)
+    positions = mask.geometry.index_to_lps(sums[numbers] / counts[numbers, None])
     return {known[number]: place for number, place in zip(numbers, positions, strict=True)}
+
+
+def _count_and_sum(
+    labels: NDArray[np.uint8] | NDArray[np.uint16], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Count the voxels of each label below ``size``, and sum up their ``(z, y, x)`` indices.
+
+    Plane by plane: whole arrays of indices would take many times the memory of the labels.
+    """
+    counts, sums = np.zeros(size, np.int64), np.zeros((size, 3))
+    for z, plane in enumerate(labels):
+        flat = plane.ravel()
+        places = np.flatnonzero(flat)
+        found = flat[places]
+        if size <= int(found.max(initial=0)):
+            places, found = places[found < size], found[found < size]
+        here = np.bincount(found, minlength=size)
+        y, x = np.divmod(places, plane.shape[1])
+        counts += here
+        sums[:, 0] += z * here
+        sums[:, 1] += np.bincount(found, weights=y, minlength=size)
+        sums[:, 2] += np.bincount(found, weights=x, minlength=size)
+    return counts, sums
 
 
 def _pairs_merged(places: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:

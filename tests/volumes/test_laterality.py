@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from medvlp.errors import VolumeError
 from medvlp.volumes.geometry import VolumeGeometry
 from medvlp.volumes.laterality import (
     USUAL_PLACES_MM,
+    _centres_mm,
     check_laterality,
     require_upright_sides,
 )
@@ -111,3 +113,21 @@ def test_usual_places__mirror_pairs_about_the_midline() -> None:
             other = USUAL_PLACES_MM[name.replace("left", "right")]
             assert x > 0 > other[0], name
             assert abs(y - other[1]) + abs(z - other[2]) < 40, name
+
+
+def test_check_laterality__passes_over_labels_beyond_those_it_knows(abdomen: LabelMap) -> None:
+    expected = check_laterality(abdomen)
+    labels = abdomen.labels.astype(np.uint16)
+    labels[:, :5, :5] = 65535
+    found = check_laterality(replace(abdomen, labels=labels))
+    assert found.is_mirrored is expected.is_mirrored
+    assert found.clearness == pytest.approx(expected.clearness, rel=0.05)
+
+
+def test_centres__are_those_of_scipy(abdomen: LabelMap) -> None:
+    found = _centres_mm(abdomen)
+    numbers = {name: number for number, name in abdomen.names.items()}
+    assert len(found) > 10
+    for name, place in found.items():
+        centre = ndimage.center_of_mass(abdomen.labels == numbers[name])
+        np.testing.assert_allclose(place, abdomen.geometry.index_to_lps([centre])[0], atol=1e-6)
