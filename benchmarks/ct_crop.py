@@ -37,7 +37,7 @@ from benchmarks.crop_methods.measuring import (
     load_crop,
     measure_in_a_fresh_process,
 )
-from benchmarks.crop_methods.scans import PHANTOM_SHAPE, phantom_scans, real_scans
+from benchmarks.crop_methods.scans import LEAST_VOXELS, PHANTOM_SHAPE, phantom_scans, real_scans
 from benchmarks.crop_methods.tasks import METHODS, MONAI_ITK, OURS, PEERS
 from benchmarks.report import write_report
 
@@ -191,9 +191,10 @@ def run(chosen: argparse.Namespace, folder: Path) -> list[str]:
     runs = []
     for number in range(chosen.runs):
         for scan in scans:
-            if number == 0 or scan.num_voxels >= scans[0].num_voxels or scan.is_judged:
-                runs += measure_once(scan, folder, chosen.threads, chosen.itk)
-        print(f"run {number + 1} of {chosen.runs} done", file=sys.stderr)
+            if number and scan.num_voxels < LEAST_VOXELS:
+                continue
+            runs += measure_once(scan, folder, chosen.threads, chosen.itk)
+            print(f"run {number + 1} of {chosen.runs}: {scan.name}", file=sys.stderr, flush=True)
     rows = summarise(runs)
     print_rows(rows)
     verdicts = judge(scans, rows)

@@ -13,7 +13,7 @@ import numpy as np
 from medvlp.errors import VolumeError
 from medvlp.volumes.codestreams import NATIVE_SYNTAXES
 from medvlp.volumes.dicom_checks import check_kind, check_pixels, rescale_findings
-from medvlp.volumes.dicom_pixels import read_stored_frame, rescale_frame
+from medvlp.volumes.dicom_pixels import native_frame_bytes, read_stored_frame, rescale_frame
 from medvlp.volumes.limits import VolumeLimits
 from medvlp.volumes.regular_grid import resample_stack
 from medvlp.volumes.slice_stack import stack_slices
@@ -33,6 +33,9 @@ __all__ = ["DicomSource", "IrregularChoice", "open_series"]
 
 _CT_ONLY = ("CT",)
 _MAX_THREADS = 8
+_FRAMES_BYTES = 256 << 20
+"""Frames that are decoded at a time take no more memory than this together, or one is."""
+
 _DEFAULT_LIMITS = VolumeLimits()
 
 IrregularChoice = Literal["refuse", "resample"]
@@ -102,7 +105,8 @@ def _in_threads(
 ) -> Iterator[NDArray[np.generic]]:
     """Yield the planes in order; compressed ones are decoded on several cores, few at a time."""
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(2)
-    cores = min(len(usable), _MAX_THREADS)
+    largest = max((native_frame_bytes(item.pixels) for item in headers), default=0)
+    cores = min(len(usable), _MAX_THREADS, max(_FRAMES_BYTES // max(largest, 1), 1))
     if cores == 1 or all(item.pixels.transfer_syntax in NATIVE_SYNTAXES for item in headers):
         yield from map(read_plane, headers)
         return
