@@ -26,9 +26,11 @@ __all__ = [
     "BundleDescription",
     "BundleMeta",
     "BundleScale",
+    "ImageModality",
     "PreprocessingRecord",
     "Provenance",
     "check_file_names",
+    "image_modality",
     "parse_bundle_document",
     "read_bundle_document",
     "read_bundle_meta",
@@ -41,6 +43,7 @@ FORMAT_VERSION: Final = 1
 _MAX_BYTES = 16 * 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Three = tuple[float, float, float]
+ImageModality = Literal["slide", "radiograph"]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 _DescriptionT = TypeVar("_DescriptionT", bound="BundleDescription")
 
@@ -167,7 +170,7 @@ class BundleMeta(BundleDescription):
         scale: The physical scale of training images; None where it does not apply.
     """
 
-    modality: Literal["slide", "radiograph"]
+    modality: ImageModality
     architecture: Architecture
     vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
     preprocessing: PreprocessingRecord
@@ -194,6 +197,25 @@ def check_file_names(files: Iterable[str], wanted: set[str]) -> None:
             expected=" and ".join(sorted(wanted, reverse=True)),
             at="files",
         )
+
+
+def image_modality(modality: Modality, source: str) -> ImageModality:
+    """Return the modality if models of it take images.
+
+    Args:
+        modality: Any.
+        source: What has it, for the message.
+
+    Raises:
+        ModelError: If models of it take volumes (MV1445).
+    """
+    if modality == "ct":
+        raise ModelError(
+            "MV1445",
+            f"{source} is of modality 'ct', whose models take volumes, not images",
+            expected="slide or radiograph",
+        )
+    return modality
 
 
 def read_bundle_meta(folder: Path) -> BundleMeta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from medvlp.models.bundle_files import publish_bundle
 from medvlp.models.bundle_schema import TOKENIZER_FILE, BundleMeta, PreprocessingRecord
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from medvlp.models.architecture import DualEncoderSettings
-    from medvlp.models.bundle_schema import BundleScale, Provenance
+    from medvlp.models.bundle_schema import BundleScale, ImageModality, Provenance
     from medvlp.models.dual_encoder import DualEncoder
     from medvlp.models.open_clip_settings import OpenClipSettings
     from medvlp.text.tokenizer import CaptionTokenizer
@@ -41,7 +41,7 @@ class BundleCard:
     """
 
     name: str
-    modality: Literal["slide", "radiograph"]
+    modality: ImageModality
     preprocessing: ImagePreprocessing
     scale: BundleScale | None
     provenance: Provenance

@@ -20,7 +20,7 @@ from medvlp.errors import OutputError
 from medvlp.io import check_output_folder, publish_file
 from medvlp.jobs.progress import Progress
 from medvlp.models.bundle import BundleCard, save_bundle
-from medvlp.models.bundle_schema import BundleScale, Provenance
+from medvlp.models.bundle_schema import BundleScale, Provenance, image_modality
 from medvlp.training.module import ContrastiveModule
 
 if TYPE_CHECKING:
@@ -195,6 +195,19 @@ class SaveBundle(Callback):
         self._settings = settings
         self._config = config
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refuse pairs that no bundle of images can be made of, before any time is spent.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+
+        Raises:
+            ModelError: If the pairs are of CT volumes (MV1445).
+        """
+        if isinstance(pl_module, ContrastiveModule):
+            image_modality(pl_module.pairs.manifest.info.modality, "the folder of pairs")
+
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the bundle; it appears whole or not at all.
 
@@ -213,7 +226,7 @@ class SaveBundle(Callback):
         info = data.manifest.info
         card = BundleCard(
             name=self._settings.name,
-            modality=info.modality,
+            modality=image_modality(info.modality, "the folder of pairs"),
             preprocessing=data.preprocessing,
             scale=_scale(info),
             provenance=run_provenance(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from medvlp.errors import ModelError
-from medvlp.models.bundle_schema import BUNDLE_FILE, read_bundle_meta
+from medvlp.models.bundle_schema import BUNDLE_FILE, image_modality, read_bundle_meta
 
 
 def change(folder, edit) -> None:
@@ -73,3 +73,10 @@ def test_read_bundle_meta__names_a_missing_file(tmp_path):
     with pytest.raises(ModelError, match="does not exist") as caught:
         read_bundle_meta(tmp_path)
     assert caught.value.code == "MV1403"
+
+
+def test_image_modality__is_that_of_models_that_take_images():
+    assert [image_modality(m, "it") for m in ("slide", "radiograph")] == ["slide", "radiograph"]
+    with pytest.raises(ModelError, match="it is of modality 'ct'") as caught:
+        image_modality("ct", "it")
+    assert caught.value.code == "MV1445"

@@ -5,10 +5,12 @@ import json
 import socket
 import sys
 
+import numpy as np
 import pytest
 import yaml
 
-from medvlp.errors import OutputError
+from medvlp.data.pairs import PairRecord, write_pairs
+from medvlp.errors import ModelError, OutputError
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
 from medvlp.training.run import (
@@ -146,3 +148,22 @@ def test_wandb__offline_holds_nothing_of_machine_user_or_paths(smoke_args, tmp_p
         secrets.append(getpass.getuser())
     for secret in secrets:
         assert secret.encode() not in content, secret
+
+
+def test_run__refuses_pairs_of_volumes_before_training(tmp_path, smoke_args):
+    image = np.full((32, 32, 3), 128, dtype=np.uint8)
+    records = [
+        PairRecord(
+            sample_id=f"slice_{index}",
+            image=image,
+            captions=("a kidney",),
+            group_id=index,
+            split="train" if index < 6 else "validation",
+        )
+        for index in range(12)
+    ]
+    write_pairs(tmp_path / "pairs", records, modality="ct", encoding="png")
+    with pytest.raises(ModelError, match="of modality 'ct'") as caught:
+        main([*smoke_args, f"--data.folder={tmp_path / 'pairs'}"])
+    assert caught.value.code == "MV1445"
+    assert not (tmp_path / "run" / "bundle").exists()
