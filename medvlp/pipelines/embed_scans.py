@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from medvlp.embedding.volumes import ScanSettings, embed_scan, scan_parameters_sha256
-from medvlp.errors import FeatureError, MedvlpError
+from medvlp.errors import FeatureError
 from medvlp.io import publish_file
 from medvlp.jobs.workers import run_in_worker
 from medvlp.volumes.case_scan import case_content_sha256, read_case_volume
@@ -21,7 +21,7 @@ from medvlp.volumes.features import (
 from medvlp.volumes.mask_writing import write_label_map
 from medvlp.volumes.organ_finders import find_organs
 from medvlp.volumes.organ_masks import GUARD_ORGANS, mask_content_sha256
-from medvlp.volumes.survey import ScanSurvey, survey_scan
+from medvlp.volumes.survey import ScanSurvey, missing_mask, survey_scan
 from medvlp.volumes.units import is_paired
 
 if TYPE_CHECKING:
@@ -105,11 +105,12 @@ class ScanEmbedder:
         """Look at a scan in a worker process: geometry, values, sides of the body, boxes.
 
         Raises:
-            MedvlpError: MV1120 where the encoder wants an organ and the case has no mask.
+            VolumeError: What is wrong with the scan or its mask; MV1120 where the encoder wants an
+                organ and the case has no mask.
         """
         return run_in_worker(
             survey_scan,
-            self.with_mask(case),
+            case if self.settings.organ_finder is None else self.with_mask(case),
             self.encoder.preprocessing,
             self.settings.rules,
             limits=self.settings.limits,
@@ -119,20 +120,14 @@ class ScanEmbedder:
         """Return the case with the mask that its organ is found in; unchanged without an organ.
 
         Raises:
-            MedvlpError: MV1120 where there is none and no organ finder was named.
-        VolumeError: MV2251 if the organ finder is not installed.
+            VolumeError: MV1120 where there is none and no organ finder was named, MV2251 if
+                that is not installed.
         """
         region = self.encoder.preprocessing.region
         if region is None or case.mask is not None:
             return case
         if self.settings.organ_finder is None:
-            raise MedvlpError(
-                "MV1120",
-                f"{self.encoder.name} looks at the {region}, and {case.case_id} has no mask of it",
-                expected="a label map of the organs on the grid of the scan",
-                hint="give --masks FOLDER, a column 'mask' in a manifest, or --find-organs "
-                "totalsegmentator",
-            )
+            raise missing_mask(case, region)
         scan_sha256 = case_content_sha256(case)
         path = self.organ_folder / f"{case.case_key}-{scan_sha256[:12]}.nii.gz"
         if not path.exists():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from medvlp.types import Case, VolumePreprocessing
     from medvlp.volumes.masks import LabelMap
 
-__all__ = ["ScanRules", "ScanSurvey", "survey_scan"]
+__all__ = ["ScanRules", "ScanSurvey", "missing_mask", "survey_scan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +64,14 @@ def survey_scan(case: Case, preprocessing: VolumePreprocessing, rules: ScanRules
     """Open a scan, check its values and sides, and plan its boxes; meant for a worker process.
 
     Args:
-        case: The scan; its ``mask`` must be there where the preprocessing names an organ.
+        case: The scan, with its mask where the preprocessing names an organ.
         preprocessing: How the encoder wants scans.
         rules: What is accepted.
 
     Raises:
         VolumeError: MV2200 to MV2250: what the readers raise; MV2236 or MV2237 where the values
             are no Hounsfield units, MV2245 where left and right are swapped, MV2240 to MV2244
-            where the mask does not fit.
+            where the mask does not fit; MV1120 where an organ is wanted and there is no mask.
     """
     content = case_content_sha256(case)
     with opened_case(case, irregular=rules.irregular) as scan:
@@ -106,7 +106,7 @@ def _find_organ(
 ) -> tuple[tuple[ScanUnit, ...], tuple[Finding, ...], str]:
     """Return the boxes around an organ, what was noticed, and the hash of the mask."""
     if case.mask is None:
-        raise ValueError(f"{case.case_id} has no mask to find {region!r} in")
+        raise missing_mask(case, region)
     mask = read_organ_mask(
         case.mask, like=scan.source.geometry, names=rules.mask_names, region=region
     )
@@ -120,6 +120,17 @@ def _find_organ(
     except VolumeError as error:
         raise _without_organ(case.mask.name, mask, error) from error
     return units, told, mask_content_sha256(case.mask)
+
+
+def missing_mask(case: Case, region: str) -> VolumeError:
+    """Return the error of a scan in which no organ can be found."""
+    return VolumeError(
+        "MV1120",
+        f"the model looks at the {region}, and {case.case_id} has no mask of it",
+        expected="a label map of the organs on the grid of the scan",
+        hint="give --masks FOLDER, a column 'mask' in a manifest, or --find-organs "
+        "totalsegmentator",
+    )
 
 
 def _without_organ(name: str, mask: LabelMap, error: VolumeError) -> VolumeError:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medvlp.embedding.volumes import ScanSettings
-from medvlp.errors import FeatureError, MedvlpError, VolumeError
+from medvlp.errors import FeatureError, VolumeError
 from medvlp.pipelines.embed_scans import ScanEmbedder
 from medvlp.types import Case
 from medvlp.volumes.features import VolumeFeatures, read_volume_features
@@ -80,7 +80,7 @@ def test_has_features__refuses_a_changed_scan_or_mask(tmp_path: Path) -> None:
 
 def test_survey__asks_for_a_mask_where_an_organ_is_wanted(tmp_path: Path) -> None:
     case = write_body(tmp_path, mask=None)
-    with pytest.raises(MedvlpError, match=r"MV1120: pool looks at the kidney, and ct") as one:
+    with pytest.raises(VolumeError, match=r"MV1120: the model looks at the kidney, and ct") as one:
         embedder(tmp_path).survey(case)
     for way in ("--masks FOLDER", "column 'mask'", "--find-organs totalsegmentator"):
         assert way in str(one.value)

@@ -7,9 +7,10 @@ import pytest
 
 from medvlp.errors import VolumeError
 from medvlp.volumes.geometry import VolumeGeometry
-from medvlp.volumes.hounsfield import check_hounsfield, require_hounsfield
-from medvlp.volumes.reader import read_volume
+from medvlp.volumes.hounsfield import check_hounsfield, require_hounsfield, sampled_volume
+from medvlp.volumes.reader import open_volume, read_volume
 from medvlp.volumes.volume import Volume
+from tests.volumes.scans import write_nifti
 
 REAL = (
     "chest_imaging_platform/ct-64.nrrd",
@@ -74,3 +75,14 @@ def test_check_hounsfield__tells_real_scans_from_rescaled_ones(real_data: Path, 
     assert code(real) == ""
     assert code(real - np.int16(1024)) == "MV2237"
     assert code(real + np.int16(1024)) == "MV2236"
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_sampled_volume__holds_planes_of_the_whole_scan(tmp_path: Path, name: str) -> None:
+    values = np.arange(50, dtype=np.int16)[:, None, None] * np.ones((1, 4, 6), np.int16)
+    with open_volume(write_nifti(tmp_path / name, values)) as source:
+        sample = sampled_volume(source)
+    assert sample.hu.shape == (32, 4, 6)
+    planes = sample.hu[:, 0, 0].tolist()
+    assert (planes[0], planes[-1], planes == sorted(set(planes))) == (0, 49, True)
+    assert sampled_volume(sample, planes=99).hu.shape == (32, 4, 6)
