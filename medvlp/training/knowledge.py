@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from medvlp.data.attributes import AttributeBatch
-from medvlp.errors import ConfigError, MedvlpError, UsageError, nearest_name
+from medvlp.errors import ConfigError, nearest_name
 from medvlp.losses.metric import AdaspVariant, adasp_loss
 from medvlp.losses.relations import PairRelation
 from medvlp.losses.temperature import Temperature
@@ -24,20 +22,17 @@ from medvlp.models.text_tower import (
     take_knowledge_text,
 )
 from medvlp.training.knowledge_data import AttributesDataModule
-from medvlp.training.optimization import (
-    OptimizerSettings,
-    ScheduleSettings,
-    build_optimizer,
-)
-from medvlp.training.stepping import scheduled, validate_after_epoch
+from medvlp.training.learner import Learner, check_text_length
+from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from medvlp.losses.report import LossReport
 
 __all__ = ["AdaspObjective", "KnowledgeModule"]
 
 _SCHEDULE = ScheduleSettings()
-_STEPS_BETWEEN_CHECKS = 20
 _RANKS = (1, 5, 10)
 
 
@@ -75,7 +70,7 @@ class AdaspObjective:
         return adasp_loss(features, scale, relation, variant=self._variant)
 
 
-class KnowledgeModule(pl.LightningModule):
+class KnowledgeModule(Learner):
     """Trains a text tower so that all texts about a disease lie together.
 
     Args:
@@ -104,7 +99,12 @@ class KnowledgeModule(pl.LightningModule):
         text_from: Path | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            subject="knowledge training",
+            compared="texts",
+            optimizer=optimizer,
+            schedule=schedule,
+        )
         if not 0.01 <= temperature <= 1:
             raise ConfigError(
                 "MV1002", f"model.temperature={temperature} is not valid", expected="0.01 to 1"
@@ -113,8 +113,6 @@ class KnowledgeModule(pl.LightningModule):
         self.temperature = Temperature(1 / temperature).requires_grad_(learn_temperature)
         self._settings = text
         self._embed_dim = embed_dim
-        self._optimizer_settings = optimizer
-        self._schedule = schedule
         self._objective = AdaspObjective(variant)
         self._text_from = text_from
         self._seed = seed
@@ -131,12 +129,7 @@ class KnowledgeModule(pl.LightningModule):
         if self.text is not None:
             return
         data = self.knowledge
-        if data.max_tokens > self._settings.max_tokens:
-            raise UsageError(
-                "MV1002",
-                f"data.max_tokens={data.max_tokens} is more than the text tower takes",
-                expected=f"at most model.text.max_tokens={self._settings.max_tokens}",
-            )
+        check_text_length(data.max_tokens, self._settings.max_tokens, "model.text.max_tokens")
         vocab_size = data.tokenizer.vocab_size
         self.text = KnowledgeText(self._settings, vocab_size, self._embed_dim, seed=self._seed)
         if self._text_from is not None:
@@ -147,30 +140,7 @@ class KnowledgeModule(pl.LightningModule):
     @property
     def knowledge(self) -> AttributesDataModule:
         """The texts that the trainer reads."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, AttributesDataModule):
-            found = type(data).__name__
-            msg = f"KnowledgeModule is trained on an AttributesDataModule, got {found}"
-            raise TypeError(msg)
-        return data
-
-    def on_fit_start(self) -> None:
-        """Refuse several processes: the loss compares the texts of one process only.
-
-        Raises:
-            UsageError: MV1706.
-        """
-        if self.trainer.world_size > 1:
-            raise UsageError(
-                "MV1706",
-                f"knowledge training cannot run on {self.trainer.world_size} processes: each "
-                "would compare its own texts only",
-                expected="trainer.devices=1 and trainer.num_nodes=1",
-            )
-
-    def on_train_epoch_start(self) -> None:
-        """Let validation follow epochs of any number of batches."""
-        validate_after_epoch(self.trainer)
+        return self.data_of(AttributesDataModule)
 
     def training_step(self, batch: AttributeBatch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.
@@ -184,18 +154,8 @@ class KnowledgeModule(pl.LightningModule):
         """
         scale = self.temperature()
         report = self._objective(self._embed(batch), scale, batch.group_id)
-        if batch_idx % _STEPS_BETWEEN_CHECKS == 0 and not bool(torch.isfinite(report.total)):
-            raise MedvlpError(
-                "MV1703",
-                f"the loss is {float(report.total.detach())} at step {self.global_step}",
-                expected="a finite number",
-                hint="lower model.optimizer.learning_rate, or lengthen the warm-up",
-            )
-        self.log("train/loss", report.total.detach(), batch_size=len(batch))
         self.log("train/scale", scale.detach(), batch_size=len(batch))
-        for name, value in report.terms.items():
-            self.log(f"train/{name}", value.float(), batch_size=len(batch))
-        return report.total
+        return self.descend(report, batch_idx, len(batch))
 
     def validation_step(self, batch: AttributeBatch, batch_idx: int) -> None:
         """Keep the embeddings of a batch for the end of the epoch.
@@ -237,22 +197,17 @@ class KnowledgeModule(pl.LightningModule):
         """
         self.temperature.clamp_()
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW and its schedule over all steps of the run."""
-        optimizer = build_optimizer(
-            self.built_text(),
-            self._optimizer_settings,
-            further=[(f"temperature.{n}", p) for n, p in self.temperature.named_parameters()],
-        )
-        return scheduled(optimizer, self.trainer, self._schedule)
-
-    def built_text(self) -> KnowledgeText:
+    def network(self) -> KnowledgeText:
         """Return the text tower, which a trainer has built."""
         if self.text is None:
             msg = "the text tower is built when a trainer takes the module"
             raise RuntimeError(msg)
         return self.text
 
+    def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
+        """Return the temperature, by name."""
+        return [(f"temperature.{n}", p) for n, p in self.temperature.named_parameters()]
+
     def _embed(self, batch: AttributeBatch) -> torch.Tensor:
-        features: torch.Tensor = self.built_text()(batch.text.ids, batch.text.mask)
+        features: torch.Tensor = self.network()(batch.text.ids, batch.text.mask)
         return features

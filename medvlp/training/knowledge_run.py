@@ -71,4 +71,4 @@ def write_text_tower(
     )
     card = TextTowerCard(name=settings.name, provenance=provenance, license=settings.license)
     folder = settings.folder / TEXT_TOWER_FOLDER
-    return save_text_tower(folder, module.built_text(), data.tokenizer, card)
+    return save_text_tower(folder, module.network(), data.tokenizer, card)

@@ -157,4 +157,4 @@ def train_knowledge_text(
         if run is not None:
             write_text_tower(module, run, settings.model_dump(mode="json"))
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    return TrainedText(module.built_text().cpu().eval(), data.tokenizer, scores)
+    return TrainedText(module.network().cpu().eval(), data.tokenizer, scores)

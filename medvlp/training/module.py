@@ -7,13 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from medvlp.data.batch import Batch
 from medvlp.data.modules import PairsDataModule
-from medvlp.errors import MedvlpError, UsageError
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
@@ -21,25 +18,20 @@ from medvlp.models.text_sources import open_text_tower
 from medvlp.models.text_tower import TextTowerMeta, take_text_tower
 from medvlp.models.weights import load_weights_into, read_safetensors
 from medvlp.training.freezing import FreezeSettings, freeze_towers
+from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.objectives import OptionValue, build_objective
-from medvlp.training.optimization import (
-    OptimizerSettings,
-    ScheduleSettings,
-    build_optimizer,
-)
-from medvlp.training.stepping import scheduled, validate_after_epoch
+from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
-    from medvlp.losses.report import LossReport
+    from collections.abc import Iterable
 
 __all__ = ["ContrastiveModule"]
 
 _SCHEDULE = ScheduleSettings()
 _FREEZE = FreezeSettings()
-_STEPS_BETWEEN_CHECKS = 20
 
 
-class ContrastiveModule(pl.LightningModule):
+class ContrastiveModule(Learner):
     """Trains a dual encoder on image-text pairs.
 
     Args:
@@ -71,13 +63,15 @@ class ContrastiveModule(pl.LightningModule):
         text_from: Path | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            subject=f"objective {objective!r}",
+            compared="pairs",
+            optimizer=optimizer,
+            schedule=schedule,
+        )
         self.dual_encoder: DualEncoder | None = None
         self._settings = encoder
-        self._optimizer_settings = optimizer
-        self._schedule = schedule
         self._objective = build_objective(objective, objective_options or {})
-        self._objective_name = objective
         self._freeze = freeze
         self._image_from = image_from
         self._text_from = text_from
@@ -95,12 +89,8 @@ class ContrastiveModule(pl.LightningModule):
         if self.dual_encoder is not None:
             return
         data = self.pairs
-        if data.max_tokens > self._settings.text.max_tokens:
-            raise UsageError(
-                "MV1002",
-                f"data.max_tokens={data.max_tokens} is more than the text tower takes",
-                expected=f"at most model.encoder.text.max_tokens={self._settings.text.max_tokens}",
-            )
+        takes = self._settings.text.max_tokens
+        check_text_length(data.max_tokens, takes, "model.encoder.text.max_tokens")
         built = DualEncoder(self._settings, data.tokenizer.vocab_size, seed=self._seed)
         if self._image_from is not None:
             weights = read_safetensors(self._image_from)
@@ -119,25 +109,7 @@ class ContrastiveModule(pl.LightningModule):
     @property
     def pairs(self) -> PairsDataModule:
         """The data that the trainer reads."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, PairsDataModule):
-            msg = f"ContrastiveModule is trained on a PairsDataModule, got {type(data).__name__}"
-            raise TypeError(msg)
-        return data
-
-    def on_fit_start(self) -> None:
-        """Refuse several processes: the loss compares the pairs of one process only.
-
-        Raises:
-            UsageError: MV1706.
-        """
-        if self.trainer.world_size > 1:
-            raise UsageError(
-                "MV1706",
-                f"objective {self._objective_name!r} cannot run on {self.trainer.world_size} "
-                "processes: each would compare its own pairs only",
-                expected="trainer.devices=1 and trainer.num_nodes=1",
-            )
+        return self.data_of(PairsDataModule)
 
     def on_train_start(self) -> None:
         """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
@@ -146,7 +118,7 @@ class ContrastiveModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Put towers to rest or wake them up."""
         self._rest()
-        validate_after_epoch(self.trainer)
+        super().on_train_epoch_start()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.
@@ -158,15 +130,10 @@ class ContrastiveModule(pl.LightningModule):
         Raises:
             MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
         """
-        report = self._report(batch)
-        if batch_idx % _STEPS_BETWEEN_CHECKS == 0:
-            self._check_finite(report)
-        encoder = self._encoder()
-        self.log("train/loss", report.total.detach(), batch_size=len(batch))
-        self.log("train/logit_scale", encoder.logit_scale.detach().exp(), batch_size=len(batch))
-        for name, value in report.terms.items():
-            self.log(f"train/{name}", value.float(), batch_size=len(batch))
-        return report.total
+        report = self._objective(self._outputs(batch), batch)
+        scale = self.network().logit_scale.detach().exp()
+        self.log("train/logit_scale", scale, batch_size=len(batch))
+        return self.descend(report, batch_idx, len(batch))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the loss, and how often the nearest caption of the batch is of the image's group.
@@ -190,47 +157,31 @@ class ContrastiveModule(pl.LightningModule):
             batch: The pairs.
             batch_idx: Number of the batch in the epoch.
         """
-        self._encoder().clamp_logit_scale()
+        self.network().clamp_logit_scale()
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW and its schedule over all steps of the run."""
-        objective = self._objective
-        named = objective.named_parameters() if isinstance(objective, torch.nn.Module) else ()
-        optimizer = build_optimizer(
-            self._encoder(),
-            self._optimizer_settings,
-            further=[(f"objective.{name}", parameter) for name, parameter in named],
-        )
-        return scheduled(optimizer, self.trainer, self._schedule)
-
-    def _encoder(self) -> DualEncoder:
+    def network(self) -> DualEncoder:
+        """Return the dual encoder, which a trainer has built."""
         if self.dual_encoder is None:
             msg = "the dual encoder is built when a trainer takes the module"
             raise RuntimeError(msg)
         return self.dual_encoder
 
+    def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
+        """Return the objective's own weights, by name."""
+        objective = self._objective
+        named = objective.named_parameters() if isinstance(objective, torch.nn.Module) else ()
+        return [(f"objective.{name}", parameter) for name, parameter in named]
+
     def _rest(self) -> None:
-        freeze_towers(self._encoder(), self._freeze, self.current_epoch)
+        freeze_towers(self.network(), self._freeze, self.current_epoch)
         if self.knowledge is not None:
             self.knowledge.eval()
 
     def _outputs(self, batch: Batch) -> DualOutput:
         pixels = normalize_pixels(batch.pixels, self.mean, self.std)
-        outputs: DualOutput = self._encoder()(pixels, batch.tokens.ids, batch.tokens.mask)
+        outputs: DualOutput = self.network()(pixels, batch.tokens.ids, batch.tokens.mask)
         if self.knowledge is None:
             return outputs
         with torch.no_grad():
             seen = self.knowledge(batch.tokens.ids, batch.tokens.mask).float()
         return replace(outputs, knowledge=torch.nn.functional.normalize(seen, dim=-1))
-
-    def _report(self, batch: Batch) -> LossReport:
-        return self._objective(self._outputs(batch), batch)
-
-    def _check_finite(self, report: LossReport) -> None:
-        if not bool(torch.isfinite(report.total)):
-            raise MedvlpError(
-                "MV1703",
-                f"the loss is {float(report.total.detach())} at step {self.global_step}",
-                expected="a finite number",
-                hint="lower model.optimizer.learning_rate, or lengthen model.schedule.warmup_share",
-            )

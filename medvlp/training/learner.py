@@ -1,0 +1,144 @@
+"""What the modules of all recipes do alike: one process, losses that are numbers, one schedule."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from medvlp.errors import MedvlpError, UsageError
+from medvlp.training.optimization import OptimizerSettings, ScheduleSettings, build_optimizer
+from medvlp.training.stepping import scheduled, validate_after_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from medvlp.losses.report import LossReport
+
+__all__ = ["Learner", "check_text_length"]
+
+_STEPS_BETWEEN_CHECKS = 20
+_DataT = TypeVar("_DataT")
+
+
+class Learner(pl.LightningModule, ABC):
+    """A module that a recipe trains.
+
+    Args:
+        subject: What is trained, for messages, such as ``objective 'clip'``.
+        compared: What a step compares with each other, such as ``pairs``.
+        optimizer: How weights are changed.
+        schedule: How the learning rate runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        subject: str,
+        compared: str,
+        optimizer: OptimizerSettings,
+        schedule: ScheduleSettings,
+    ) -> None:
+        super().__init__()
+        self._subject = subject
+        self._compared = compared
+        self._optimizer_settings = optimizer
+        self._schedule = schedule
+
+    @abstractmethod
+    def network(self) -> torch.nn.Module:
+        """Return what is trained, which ``configure_model`` builds.
+
+        Raises:
+            RuntimeError: If no trainer has taken the module yet.
+        """
+
+    def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
+        """Return weights beside the network that are trained too, by name."""
+        return ()
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes: a step sees what one process has loaded.
+
+        Raises:
+            UsageError: MV1706.
+        """
+        if self.trainer.world_size > 1:
+            raise UsageError(
+                "MV1706",
+                f"{self._subject} cannot run on {self.trainer.world_size} processes: each would "
+                f"compare its own {self._compared} only",
+                expected="trainer.devices=1 and trainer.num_nodes=1",
+            )
+
+    def on_train_epoch_start(self) -> None:
+        """Let validation follow epochs of any number of batches."""
+        validate_after_epoch(self.trainer)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW and its schedule over all steps of the run."""
+        optimizer = build_optimizer(
+            self.network(), self._optimizer_settings, further=self.further_weights()
+        )
+        return scheduled(optimizer, self.trainer, self._schedule)
+
+    def data_of(self, kind: type[_DataT]) -> _DataT:
+        """Return the data that the trainer reads.
+
+        Args:
+            kind: What it must be.
+
+        Raises:
+            TypeError: If it is something else.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, kind):
+            found = type(data).__name__
+            msg = f"{type(self).__name__} is trained on {kind.__name__}, got {found}"
+            raise TypeError(msg)
+        return data
+
+    def descend(self, report: LossReport, batch_idx: int, batch_size: int) -> torch.Tensor:
+        """Log the loss of a training step and its parts, and return it.
+
+        Args:
+            report: The loss.
+            batch_idx: Number of the batch in the epoch.
+            batch_size: Number of samples.
+
+        Raises:
+            MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
+        """
+        if batch_idx % _STEPS_BETWEEN_CHECKS == 0 and not bool(torch.isfinite(report.total)):
+            raise MedvlpError(
+                "MV1703",
+                f"the loss is {float(report.total.detach())} at step {self.global_step}",
+                expected="a finite number",
+                hint="lower model.optimizer.learning_rate, or lengthen model.schedule.warmup_share",
+            )
+        self.log("train/loss", report.total.detach(), batch_size=batch_size)
+        for name, value in report.terms.items():
+            self.log(f"train/{name}", value.float(), batch_size=batch_size)
+        return report.total
+
+
+def check_text_length(max_tokens: int, takes: int, key: str) -> None:
+    """Refuse texts longer than a text tower takes.
+
+    Args:
+        max_tokens: Largest number of tokens of a text, ``data.max_tokens``.
+        takes: Largest number of tokens of the tower.
+        key: Where the tower's number stands in the settings.
+
+    Raises:
+        UsageError: MV1002.
+    """
+    if max_tokens > takes:
+        raise UsageError(
+            "MV1002",
+            f"data.max_tokens={max_tokens} is more than the text tower takes",
+            expected=f"at most {key}={takes}",
+        )
