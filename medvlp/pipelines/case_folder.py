@@ -152,12 +152,10 @@ def write_case_folder(
     final.parent.mkdir(parents=True, exist_ok=True)
     with publish_folder(final) as folder:
         drawn: list[CaseFigure] = []
-        notes: list[str] = []
         for finding in findings:
             place = folder / finding.folder
             place.mkdir(parents=True, exist_ok=True)
             drawn += finding.draw(place)
-            notes += [note for note in finding.notes if note not in notes]
         record = {
             "content_sha256": findings[0].content_sha256,
             "mask_sha256": max(finding.mask_sha256 for finding in findings),
@@ -167,9 +165,22 @@ def write_case_folder(
                 {**asdict(figure), "path": figure.path.relative_to(folder).as_posix()}
                 for figure in _each_picture_once(drawn)
             ],
-            "notes": notes,
+            "notes": _notes(findings),
         }
         write_json(folder / _RESULT_FILE, record)
+
+
+def _notes(findings: Sequence[CaseFinding]) -> list[str]:
+    """Return each note once, after the task that it is about unless all findings share it."""
+    several_models = len({finding.row.model for finding in findings}) > 1
+    notes: dict[str, None] = {}
+    for finding in findings:
+        about = finding.row.task
+        about += f" with {finding.row.model}" if several_models else ""
+        for note in finding.notes:
+            is_shared = all(note in other.notes for other in findings)
+            notes[note if is_shared else f"{about}: {note}"] = None
+    return list(notes)
 
 
 def _each_picture_once(figures: Sequence[CaseFigure]) -> list[CaseFigure]:

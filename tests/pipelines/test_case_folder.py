@@ -1,7 +1,7 @@
 """The folder of a case: read back as written, damaged ones refused."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +97,18 @@ def test_write_case_folder__shows_equal_pictures_of_several_tasks_once(tmp_path:
     assert [figure.title for figure in details.figures] == ["seen by a; seen by c", "seen by b"]
     assert details.notes == ("why",)
     assert all(figure.path.exists() for figure in details.figures)
+
+
+def test_write_case_folder__says_which_task_a_note_is_about_unless_all_share_it(
+    tmp_path: Path,
+) -> None:
+    run = RunFolder(tmp_path)
+    first = Drawn(1, "a", notes=("by the mean", "cut off below"))
+    second = Drawn(2, "b", row=replace(ROW, task="u"), notes=("by pairs", "cut off below"))
+    write_case_folder(run, CASE, [first, second], parameters_sha256="p")
+    notes = read_case_result(run, CASE).details.notes
+    assert notes == ("t: by the mean", "cut off below", "u: by pairs")
+    other = replace(second, row=replace(ROW, model="n"), notes=("by pairs",))
+    write_case_folder(RunFolder(tmp_path / "x"), CASE, [first, other], parameters_sha256="p")
+    notes = read_case_result(RunFolder(tmp_path / "x"), CASE).details.notes
+    assert notes == ("t with m: by the mean", "t with m: cut off below", "t with n: by pairs")
