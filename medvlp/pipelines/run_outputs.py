@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RunSettings", "claim_run_folder", "write_run_outputs"]
 
-_LIBRARIES = ("torch", "timm", "open_clip_torch", "openslide-python", "openslide-bin", "pillow")
+_LIBRARIES = (
+    *("torch", "timm", "open_clip_torch", "monai"),
+    *("openslide-python", "openslide-bin", "pillow", "pydicom", "imagecodecs"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ def _task_records(judges: Sequence[CaseJudge]) -> tuple[TaskRecord, ...]:
             modality=judge.task.modality,
             heads=judge.task.heads,
             settings_sha256=judge.identity.settings_sha256,
-            scale=judge.task.scale.model_dump(mode="json") if judge.task.scale else {},
+            scale=_scale(judge.task),
             logit_scale=judge.classifier.logit_scale,
             normal=judge.task.normal,
             prompts=judge.classifier.prompts,
@@ -145,6 +148,11 @@ def _task_records(judges: Sequence[CaseJudge]) -> tuple[TaskRecord, ...]:
         )
         for name, judge in sorted(first.items())
     )
+
+
+def _scale(task: Task) -> dict[str, object]:
+    """Return the physical scale as in the task file; what it leaves open is left out."""
+    return task.scale.model_dump(mode="json", exclude_none=True) if task.scale else {}
 
 
 def _threshold(task: Task) -> dict[str, object]:
