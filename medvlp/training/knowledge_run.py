@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.callbacks import Callback
-
 from medvlp.models.text_tower import TextTowerCard, TextTowerMeta, save_text_tower
 from medvlp.training.knowledge import KnowledgeModule
-from medvlp.training.run import TEXT_TOWER_FOLDER, RunSettings, run_provenance
+from medvlp.training.results import SaveResult, run_provenance
+from medvlp.training.run import TEXT_TOWER_FOLDER, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,30 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["SaveTextTower", "write_text_tower"]
 
 
-class SaveTextTower(Callback):
-    """Writes the text tower when training has finished, and only then.
+class SaveTextTower(SaveResult):
+    """Writes the text tower."""
 
-    Args:
-        settings: The run.
-        config: The resolved configuration, kept beside the weights without local paths.
-    """
-
-    def __init__(self, settings: RunSettings, config: Mapping[str, Any]) -> None:
-        self._settings = settings
-        self._config = config
-
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the folder; it appears whole or not at all.
+    def write(self, module: pl.LightningModule) -> None:
+        """Write the folder.
 
         Args:
-            trainer: The trainer.
-            pl_module: The module in training.
-
-        Raises:
-            ModelError: If a weight is NaN or infinite (MV1405).
+            module: The module that was trained.
         """
-        if trainer.is_global_zero and isinstance(pl_module, KnowledgeModule):
-            write_text_tower(pl_module, self._settings, self._config)
+        if isinstance(module, KnowledgeModule):
+            write_text_tower(module, self._settings, self._config)
 
 
 def write_text_tower(

@@ -11,7 +11,8 @@ from medvlp.training.knowledge import KnowledgeModule
 from medvlp.training.knowledge_data import GraphAttributesDataModule
 from medvlp.training.knowledge_run import SaveTextTower
 from medvlp.training.module import ContrastiveModule
-from medvlp.training.run import RunSettings, SaveBundle
+from medvlp.training.pairs_run import SaveBundle
+from medvlp.training.run import RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,21 +5,14 @@ import json
 import socket
 import sys
 
-import numpy as np
 import pytest
 import yaml
 
-from medvlp.data.pairs import PairRecord, write_pairs
-from medvlp.errors import ModelError, OutputError
+from medvlp.errors import OutputError
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
-from medvlp.training.run import (
-    RunSettings,
-    SaveBundle,
-    _wandb_mode,
-    prepare_run_folder,
-    run_provenance,
-)
+from medvlp.training.pairs_run import SaveBundle
+from medvlp.training.run import RunSettings, _wandb_mode, prepare_run_folder
 
 
 def settings(folder, **more) -> RunSettings:
@@ -57,25 +50,6 @@ def test_run__keeps_the_resolved_settings_beside_and_without_local_paths_in_the_
         json.loads((f / "bundle" / "medvlp.json").read_text()) for f in (tmp_path / "run", again)
     )
     assert first["files"] == second["files"]
-
-
-def test_run_provenance__names_no_local_path_wherever_it_stands(tmp_path):
-    callback = {"class_path": "x.Saver", "init_args": {"dirpath": "runs/of_patient", "keep": 2}}
-    config = {
-        "trainer": {"default_root_dir": str(tmp_path), "max_steps": 2, "callbacks": [callback]},
-        "data": {"folder": "pairs", "batch_size": 8, "rates": [{"pattern": "image_tower.*"}]},
-        "model": {"anything": [str(tmp_path), "~/secret", "lung", {"file": "a", "kind": "b"}]},
-        "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
-    }
-    assert run_provenance(settings(tmp_path), config).settings == {
-        "trainer": {
-            "max_steps": 2,
-            "callbacks": [{"class_path": "x.Saver", "init_args": {"keep": 2}}],
-        },
-        "data": {"batch_size": 8, "rates": [{"pattern": "image_tower.*"}]},
-        "model": {"anything": ["lung", {"kind": "b"}]},
-        "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
-    }
 
 
 def test_run__does_not_start_where_another_has_finished(smoke_args, tmp_path):
@@ -148,22 +122,3 @@ def test_wandb__offline_holds_nothing_of_machine_user_or_paths(smoke_args, tmp_p
         secrets.append(getpass.getuser())
     for secret in secrets:
         assert secret.encode() not in content, secret
-
-
-def test_run__refuses_pairs_of_volumes_before_training(tmp_path, smoke_args):
-    image = np.full((32, 32, 3), 128, dtype=np.uint8)
-    records = [
-        PairRecord(
-            sample_id=f"slice_{index}",
-            image=image,
-            captions=("a kidney",),
-            group_id=index,
-            split="train" if index < 6 else "validation",
-        )
-        for index in range(12)
-    ]
-    write_pairs(tmp_path / "pairs", records, modality="ct", encoding="png")
-    with pytest.raises(ModelError, match="of modality 'ct'") as caught:
-        main([*smoke_args, f"--data.folder={tmp_path / 'pairs'}"])
-    assert caught.value.code == "MV1445"
-    assert not (tmp_path / "run" / "bundle").exists()

@@ -1,0 +1,140 @@
+"""What a run leaves behind: who writes it when, and where it says that its weights come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib.metadata import version
+from pathlib import PureWindowsPath
+from typing import TYPE_CHECKING, Any, Protocol
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+
+import medvlp
+from medvlp.models.bundle_schema import Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medvlp.models.text_tower import TextTowerMeta
+    from medvlp.training.run import RunSettings
+
+__all__ = ["KnowledgeOrigin", "SaveResult", "run_provenance"]
+
+_LIBRARIES = ("torch", "timm", "transformers", "lightning", "tokenizers", "numpy")
+_LOCAL_KEYS = {
+    "folder",
+    "file",
+    "graph",
+    "captions_of",
+    "image_from",
+    "text_from",
+    "exclude_synonyms_file",
+    "default_root_dir",
+    "dirpath",
+    "save_dir",
+}
+
+
+class SaveResult(Callback, ABC):
+    """Writes what was learned when training has finished, and only then.
+
+    Args:
+        settings: The run.
+        config: The resolved configuration, kept beside the weights without local paths.
+    """
+
+    def __init__(self, settings: RunSettings, config: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._config = config
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the result; it appears whole or not at all.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+
+        Raises:
+            ModelError: If a weight is NaN or infinite (MV1405).
+        """
+        if trainer.is_global_zero:
+            self.write(pl_module)
+
+    @abstractmethod
+    def write(self, module: pl.LightningModule) -> None:
+        """Write the result of a module of the recipe; pass over other modules.
+
+        Args:
+            module: The module that was trained.
+        """
+
+
+class KnowledgeOrigin(Protocol):
+    """The graph that knowledge comes from, as far as a model must tell of it."""
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of all terms."""
+
+    @property
+    def holds_umls(self) -> bool:
+        """Whether text of the UMLS is in it."""
+
+
+def run_provenance(
+    settings: RunSettings,
+    config: Mapping[str, Any],
+    *,
+    data_sha256: str = "",
+    graph: KnowledgeOrigin | None = None,
+    text_origin: TextTowerMeta | None = None,
+) -> Provenance:
+    """Return where the weights of a run come from, without local paths.
+
+    Args:
+        settings: The run.
+        config: The resolved configuration.
+        data_sha256: Hash of the training data.
+        graph: The knowledge graph that went into the training.
+        text_origin: The text tower that the run began with; UMLS text stays on record through it.
+    """
+    notes: list[str] = []
+    if graph is not None and graph.content_sha256:
+        notes.append(f"Knowledge graph with content sha256 {graph.content_sha256}.")
+    if text_origin is not None:
+        notes.append(f"Began with the text tower {text_origin.name!r}.")
+        notes.extend(text_origin.provenance.notes)
+    from_text = text_origin is not None and text_origin.provenance.holds_umls
+    return Provenance(
+        medvlp_version=medvlp.__version__,
+        libraries={name: version(name) for name in _LIBRARIES},
+        data=settings.data,
+        data_sha256=data_sha256,
+        settings=_without_local_paths(config),
+        holds_umls=from_text or (graph is not None and graph.holds_umls),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what names a place of this machine, at any depth."""
+    return {
+        key: _shareable(value)
+        for key, value in config.items()
+        if key not in _LOCAL_KEYS and not _is_local(value)
+    }
+
+
+def _shareable(value: object) -> object:
+    if isinstance(value, dict):
+        return _without_local_paths(value)
+    if isinstance(value, list):
+        return [_shareable(item) for item in value if not _is_local(item)]
+    return value
+
+
+def _is_local(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return value.startswith(("/", "~")) or PureWindowsPath(value).is_absolute()

@@ -1,0 +1,45 @@
+"""What a run leaves is written once, by one process, and names no place of the machine."""
+
+from medvlp.training.results import SaveResult, run_provenance
+from medvlp.training.run import RunSettings
+
+
+class FakeTrainer:
+    def __init__(self, is_global_zero: bool) -> None:
+        self.is_global_zero = is_global_zero
+
+
+class Keep(SaveResult):
+    def write(self, module) -> None:
+        self.kept = module
+
+
+def settings(folder) -> RunSettings:
+    return RunSettings(folder=folder, name="x", license="Apache-2.0")
+
+
+def test_save_result__is_written_by_the_first_process_only(tmp_path):
+    keep = Keep(settings(tmp_path), {})
+    keep.on_fit_end(FakeTrainer(is_global_zero=False), "module")
+    assert not hasattr(keep, "kept")
+    keep.on_fit_end(FakeTrainer(is_global_zero=True), "module")
+    assert keep.kept == "module"
+
+
+def test_run_provenance__names_no_local_path_wherever_it_stands(tmp_path):
+    callback = {"class_path": "x.Saver", "init_args": {"dirpath": "runs/of_patient", "keep": 2}}
+    config = {
+        "trainer": {"default_root_dir": str(tmp_path), "max_steps": 2, "callbacks": [callback]},
+        "data": {"folder": "pairs", "batch_size": 8, "rates": [{"pattern": "image_tower.*"}]},
+        "model": {"anything": [str(tmp_path), "~/secret", "lung", {"file": "a", "kind": "b"}]},
+        "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
+    }
+    assert run_provenance(settings(tmp_path), config).settings == {
+        "trainer": {
+            "max_steps": 2,
+            "callbacks": [{"class_path": "x.Saver", "init_args": {"keep": 2}}],
+        },
+        "data": {"batch_size": 8, "rates": [{"pattern": "image_tower.*"}]},
+        "model": {"anything": ["lung", {"kind": "b"}]},
+        "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
+    }
