@@ -22,14 +22,16 @@ __all__ = [
     "Batch",
     "Embeddings",
     "ImageInput",
+    "TensorRecord",
     "TextInput",
+    "TextTokens",
     "TileBags",
     "Volumes",
 ]
 
 
 @dataclass(frozen=True)
-class _TensorRecord:
+class TensorRecord:
     """Frozen dataclasses of tensors that move as one."""
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
@@ -41,18 +43,18 @@ class _TensorRecord:
         return self._mapped(Tensor.pin_memory)
 
     def _mapped(self, function: Callable[[Tensor], Tensor]) -> Self:
-        changes: dict[str, Tensor | _TensorRecord] = {}
+        changes: dict[str, Tensor | TensorRecord] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
                 changes[field.name] = function(value)
-            elif isinstance(value, _TensorRecord):
+            elif isinstance(value, TensorRecord):
                 changes[field.name] = value._mapped(function)
         return replace(self, **changes)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Volumes(_TensorRecord):
+class Volumes(TensorRecord):
     """CT crops.
 
     Attributes:
@@ -68,7 +70,7 @@ class Volumes(_TensorRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileBags(_TensorRecord):
+class TileBags(TensorRecord):
     """Tile features of slides, one bag after the other.
 
     Attributes:
@@ -89,7 +91,7 @@ class TileBags(_TensorRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextTokens(_TensorRecord):
+class TextTokens(TensorRecord):
     """Tokenised texts.
 
     Attributes:
@@ -107,7 +109,7 @@ class TextTokens(_TensorRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Embeddings(_TensorRecord):
+class Embeddings(TensorRecord):
     """Embeddings computed beforehand by a frozen encoder.
 
     Attributes:
@@ -127,7 +129,7 @@ TextInput = TextTokens | Embeddings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch(_TensorRecord):
+class Batch(TensorRecord):
     """This rank's share of a global batch of pairs.
 
     Attributes:
