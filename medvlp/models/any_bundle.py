@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from medvlp.errors import ModelError
 from medvlp.models.bundle import Bundle, load_bundle
 from medvlp.models.bundle_schema import read_bundle_document
 from medvlp.models.folders import FolderLayout, model_folder, model_layout
 from medvlp.models.volume.bundle import VolumeBundle, load_volume_bundle
+from medvlp.models.volume.volume_loading import NETWORK_PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +23,7 @@ __all__ = ["AnyBundle", "load_any_bundle", "model_encoder", "model_modality"]
 AnyBundle = Bundle | VolumeBundle
 """A model of some modality with a text side."""
 
-_LIBRARIES = ("open_clip:", "timm:", "monai:", "volume:")
+_LIBRARIES = ("open_clip:", "timm:")
 
 
 def load_any_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32") -> AnyBundle:
@@ -34,8 +36,15 @@ def load_any_bundle(name: str | Path, *, device: str = "cpu", precision: str = "
         precision: ``fp32`` or ``bf16``, of the image or volume network.
 
     Raises:
-        ModelError: If the model cannot be used (MV14xx).
+        ModelError: If the model cannot be used (MV14xx), or has no texts (MV1413).
     """
+    if str(name).startswith(NETWORK_PREFIX):
+        raise ModelError(
+            "MV1413",
+            f"model {str(name)!r} is a network for scans only; zero-shot needs texts beside it",
+            expected="a model bundle, or hf-hub: with one",
+            hint="such networks serve `medvlp embed`",
+        )
     if not str(name).startswith(_LIBRARIES):
         folder = model_folder(str(name))
         if (

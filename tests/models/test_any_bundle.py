@@ -22,7 +22,8 @@ def test_load_any_bundle__goes_by_the_description(bundle_folder: Path, tmp_path:
 
 
 def test_load_any_bundle__says_what_a_name_lacks(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="MV14"):
-        load_any_bundle("timm:resnet18")
+    for name in ("timm:resnet18", "volume:resnet3d18"):
+        with pytest.raises(ModelError, match=r"MV1413: .* only; zero-shot needs"):
+            load_any_bundle(name)
     with pytest.raises(ModelError, match="MV14"):
         load_any_bundle(tmp_path)
