@@ -1,4 +1,4 @@
-"""Say what a file or folder is: slide, feature file, model bundle, task, run folder, manifest."""
+"""Say what a file or folder is: slide, scan, features, model bundle, task, run, manifest."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from medvlp.config.run_tables import read_predictions
 from medvlp.config.task import load_task
 from medvlp.errors import MedvlpError, UsageError
 from medvlp.io import content_sha256, read_csv
+from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.jobs.workers import run_in_worker
 from medvlp.models.bundle_kinds import read_any_bundle_meta
+from medvlp.pipelines.identify_scans import (
+    read_mask_facts,
+    read_scan_facts,
+    read_series_facts,
+    volume_feature_facts,
+)
 from medvlp.pipelines.manifest import read_case_manifest
+from medvlp.pipelines.sniff import sniff_tree
+from medvlp.pipelines.sort_files import WHOLE_SLIDE_UID
 from medvlp.slides.features import read_features
 from medvlp.slides.reader import open_slide
+from medvlp.volumes.feature_meta import FORMAT as VOLUME_FORMAT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +38,7 @@ class Identified:
     """What something is.
 
     Attributes:
-        kind: slide, features, model, task, run, manifest.
+        kind: slide, scan, scans, mask, features, model, task, run, manifest.
         facts: Name of a fact -> its value, plain values in reading order.
     """
 
@@ -57,6 +67,21 @@ def identify(path: Path) -> Identified:
         return _task(path)
     if suffix in {".csv", ".parquet"}:
         return _manifest(path)
+    return _image(path)
+
+
+def _image(path: Path) -> Identified:
+    """Tell scans, masks and archives of scans from slides."""
+    (found,) = sniff_tree([path])
+    if found.is_mask:
+        return Identified("mask", run_in_worker(read_mask_facts, path))
+    if len(found.inner) > 1:
+        return Identified("scans", run_in_worker(read_series_facts, path))
+    is_slide = found.look is not None and any(
+        header.sop_class == WHOLE_SLIDE_UID for header in found.look.headers
+    )
+    if found.modality == "ct" or (found.look is not None and not is_slide):
+        return Identified("scan", run_in_worker(read_scan_facts, path))
     return _slide(path)
 
 
@@ -65,10 +90,13 @@ def _identify_folder(path: Path) -> Identified:
         return _model(path)
     if (path / "predictions.csv").exists():
         return _run(path)
+    facts = run_in_worker(read_series_facts, path)
+    if facts["series"]:
+        return Identified("scans", facts)
     raise UsageError(
         "MV1108",
-        f"folder {path} is neither a model bundle nor a run folder",
-        expected="medvlp.json or predictions.csv in it",
+        f"folder {path} is neither a model bundle nor a run folder, and holds no scan",
+        expected="medvlp.json, predictions.csv or series of slices in it",
         hint="give one file of it, or run 'medvlp zero-shot' on it",
     )
 
@@ -105,6 +133,10 @@ def _slide(path: Path) -> Identified:
 
 
 def _features(path: Path) -> Identified:
+    with open_checked(path) as file:
+        is_scan = read_attributes(file).get("format") == VOLUME_FORMAT
+    if is_scan:
+        return Identified("features of a scan", volume_feature_facts(path))
     found = read_features(path)
     facts: dict[str, Any] = {
         "features": "{} x {}".format(*found.features.shape),

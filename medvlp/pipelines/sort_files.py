@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from medvlp.volumes.dicom_slices import SliceHeader
     from medvlp.volumes.series import FileLook, FoundSeries
 
-__all__ = ["CaseFiles", "Skipped", "SortedFiles", "sort_files"]
+__all__ = ["WHOLE_SLIDE_UID", "CaseFiles", "Skipped", "SortedFiles", "sort_files"]
 
-_WHOLE_SLIDE_UID = "1.2.840.10008.5.1.4.1.1.77.1.6"
+WHOLE_SLIDE_UID = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _RADIOGRAPH_UIDS = frozenset(
     {
         "1.2.840.10008.5.1.4.1.1.1",  # computed radiography
@@ -106,7 +106,7 @@ def sort_files(found: Sequence[Sniffed], root: Path) -> SortedFiles:
         header = item.look.headers[0] if item.look and item.look.headers else None
         if item.is_damaged:
             damaged.append(item)
-        elif header is not None and header.sop_class == _WHOLE_SLIDE_UID:
+        elif header is not None and header.sop_class == WHOLE_SLIDE_UID:
             slides[item.path.parent, header.series_uid or name].append(header)
         elif header is not None and header.sop_class in _RADIOGRAPH_UIDS:
             result.cases.append(CaseFiles(case_id=name, path=item.path, modality="radiograph"))

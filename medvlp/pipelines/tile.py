@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from medvlp import __version__
-from medvlp.errors import FeatureError
+from medvlp.errors import FeatureError, MedvlpError
 from medvlp.io import json_sha256, publish_folder, write_json
 from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.jobs.runner import JobItem, run_items
@@ -86,6 +86,12 @@ def tile_slides(
     def work(item: JobItem[Case], note_stage: Callable[[str], None]) -> None:
         case = item.payload
         note_stage("open slide")
+        if case.modality != "slide":
+            raise MedvlpError(
+                "MV1122",
+                f"{case.path.name} is a {case.modality}; tiles are cut from slides only",
+                hint="'medvlp embed' and 'medvlp zero-shot' take scans",
+            )
         survey = run_in_worker(
             survey_slide,
             case.path,

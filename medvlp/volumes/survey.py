@@ -138,14 +138,14 @@ def _without_organ(name: str, mask: LabelMap, error: VolumeError) -> VolumeError
     if mask.names:
         return VolumeError(
             error.code,
-            f"{name}: {error.reason}",
+            f"{name}: {error.what}",
             expected=f"a mask in which it was drawn; this one names "
             f"{', '.join(sorted(mask.names.values())[:6])}",
             hint="give another mask, or let an organ finder label the scan with --find-organs",
         )
     return VolumeError(
         error.code,
-        f"{name}: {error.reason}; the mask names none of its labels {mask.present()[:8]}",
+        f"{name}: {error.what}; the mask names none of its labels {mask.present()[:8]}",
         expected="a mask that names its labels, or labels of a known scheme",
         hint="give --mask-names totalsegmentator or --mask-names kits",
     )

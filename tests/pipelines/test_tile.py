@@ -10,6 +10,7 @@ import pytest
 from medvlp.cli.main import main
 from preprocessing.tile_slides import TileSlidesConfig
 from preprocessing.tile_slides import main as tile_main
+from tests.volumes.bodies import write_body
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +76,11 @@ def test_tile_slides__runs_twice_and_past_a_damaged_slide(
     assert [outcome.status for outcome in first.outcomes] == ["failed", "done"]
     assert [outcome.status for outcome in second.outcomes] == ["failed", "reused"]
     assert first.exit_code == 1
+
+
+def test_tile__tells_that_scans_have_no_tiles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_body(tmp_path / "in", mask=None)
+    assert main(["tile", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
+    assert "MV1122: ct.nii.gz is a ct; tiles are cut from slides only" in capsys.readouterr().err
