@@ -10,7 +10,7 @@ from medvlp.models.any_bundle import AnyBundle, model_modality
 from medvlp.models.volume.bundle import VolumeBundle
 from medvlp.pipelines.confidence import load_calibrations, unused_calibration
 from medvlp.pipelines.judge import CaseJudge, Certainty, DiagnoseSettings
-from medvlp.pipelines.judge_scans import ScanJudge
+from medvlp.pipelines.judge_scans import ScanJudge, make_desk
 from medvlp.pipelines.judge_slides import SlideJudge
 
 if TYPE_CHECKING:
@@ -88,10 +88,9 @@ def choose_judges(
         confidence=settings.confidence,
     )
     judges = [
-        _make_judge(model, task, settings, feature_root, certainty)
+        judge
         for model in models
-        for task in tasks
-        if task.modality == model_modality(model)
+        for judge in _judges_of(model, tasks, settings, feature_root, certainty)
     ]
     used = [judge.calibration for judge in judges]
     for loaded in certainty.calibrations:
@@ -100,16 +99,21 @@ def choose_judges(
     return judges
 
 
-def _make_judge(
+def _judges_of(
     model: AnyBundle,
-    task: Task,
+    tasks: Sequence[Task],
     settings: DiagnoseSettings,
     feature_root: Path,
     certainty: Certainty,
-) -> CaseJudge:
-    if isinstance(model, VolumeBundle):
-        return ScanJudge(model, task, settings, feature_root, certainty)
-    return SlideJudge(model, task, settings, feature_root, certainty)
+) -> list[CaseJudge]:
+    """Return a model with every task of its modality."""
+    fitting = [task for task in tasks if task.modality == model_modality(model)]
+    if not isinstance(model, VolumeBundle):
+        return [SlideJudge(model, task, settings, feature_root, certainty) for task in fitting]
+    desk = make_desk(model, settings, feature_root)
+    return [
+        ScanJudge(model, task, settings, feature_root, certainty, desk=desk) for task in fitting
+    ]
 
 
 def _listed(named: Sequence[tuple[str, Modality]]) -> str:

@@ -11,6 +11,7 @@ from medvlp.errors import ConfigError
 from medvlp.pipelines.embed import model_key
 from medvlp.pipelines.embed_scans import ScanEmbedder
 from medvlp.pipelines.judge import CaseJudge, Certainty, DiagnoseSettings, JudgingModel
+from medvlp.pipelines.scan_desk import ScanDesk
 from medvlp.pipelines.scan_folder import ScanFinding, scan_notes
 from medvlp.volumes.case_scan import case_content_sha256
 from medvlp.zeroshot.units import judge_units
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from medvlp.models.volume.bundle import VolumeBundle
     from medvlp.types import Case, VolumePreprocessing
 
-__all__ = ["ScanJudge", "scale_differences"]
+__all__ = ["ScanJudge", "make_desk", "scale_differences"]
 
 
 class ScanJudge(CaseJudge):
@@ -39,6 +40,8 @@ class ScanJudge(CaseJudge):
         settings: Settings of the run.
         feature_root: Folder that holds ``features/<model>/``.
         certainty: What turns verdicts into confidences, nodes and prediction sets.
+        desk: Shared by the tasks of one model, so that a scan is looked at once; its own by
+            default.
 
     Raises:
         ConfigError: MV1002 if the task is not for CT; MV1516 if its scale is not the model's and
@@ -53,15 +56,13 @@ class ScanJudge(CaseJudge):
         settings: DiagnoseSettings,
         feature_root: Path,
         certainty: Certainty | None = None,
+        *,
+        desk: ScanDesk | None = None,
     ) -> None:
         self.bundle = bundle
         self.scale_notes = _check_scale(bundle, task, allow_scale=settings.allow_scale)
-        self.embedder = ScanEmbedder(
-            bundle.volume_encoder,
-            settings.scans,
-            feature_root / "features" / model_key(bundle.name),
-            need_projected=True,
-        )
+        self.desk = desk or make_desk(bundle, settings, feature_root)
+        self.embedder = self.desk.embedder
         super().__init__(_judging_model(bundle), task, certainty)
 
     def content_sha256(self, case: Case) -> str:
@@ -91,7 +92,7 @@ class ScanJudge(CaseJudge):
             note_stage: Told what is being done, for the failure table.
         """
         note_stage("open scan")
-        survey = self.embedder.survey(case)
+        survey = self.desk.survey(case)
         self.check_not_fitted_on(survey.content_sha256)
         features = self.embedder.load_or_embed(case, survey, note_stage)
         note_stage("judge scan")
@@ -107,17 +108,29 @@ class ScanJudge(CaseJudge):
             findings=verdict.findings if verdict else None,
         )
         return ScanFinding(
-            case=self.embedder.with_mask(case),
+            case=case,
             row=row,
             survey=survey,
             features=features,
             verdict=verdict,
-            preprocessing=self.bundle.volume_encoder.preprocessing,
-            rules=self.embedder.settings.rules,
-            limits=self.embedder.settings.limits,
+            desk=self.desk,
             notes=(*notes, *self.scale_notes, *scan_notes(features)),
             folder=folder,
         )
+
+
+def make_desk(bundle: VolumeBundle, settings: DiagnoseSettings, feature_root: Path) -> ScanDesk:
+    """Return where a model looks at scans.
+
+    Args:
+        bundle: The model.
+        settings: Settings of the run.
+        feature_root: Folder that holds ``features/<model>/``.
+    """
+    folder = feature_root / "features" / model_key(bundle.name)
+    return ScanDesk(
+        ScanEmbedder(bundle.volume_encoder, settings.scans, folder, need_projected=True)
+    )
 
 
 def scale_differences(scale: CtScale, preprocessing: VolumePreprocessing) -> list[str]:

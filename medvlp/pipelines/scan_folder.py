@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from medvlp.config.runs import PROBABILITY_PREFIX
 from medvlp.io import case_keys, write_table
-from medvlp.jobs.workers import WorkerLimits, run_in_worker
 from medvlp.reporting.page import CaseFigure
 from medvlp.reporting.pictures import save_png
 from medvlp.reporting.planes import draw_planes
-from medvlp.volumes.unit_views import cut_unit_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from medvlp.config.runs import PredictionRow
-    from medvlp.types import Case, VolumePreprocessing
+    from medvlp.pipelines.scan_desk import ScanDesk
+    from medvlp.types import Case
     from medvlp.volumes.features import VolumeFeatures
-    from medvlp.volumes.survey import ScanRules, ScanSurvey
+    from medvlp.volumes.survey import ScanSurvey
     from medvlp.zeroshot.units import CaseVerdict
 
 __all__ = ["MAX_VIEWS", "UNIT_SCORES", "ScanFinding", "scan_notes", "units_to_show"]
@@ -39,14 +38,12 @@ class ScanFinding:
     """What one model and task found on a scan.
 
     Attributes:
-        case: The scan, with the mask that was used.
+        case: The scan.
         row: The line of the prediction table.
         survey: What is known of the scan.
         features: Its features; without boxes where there is nothing but air.
         verdict: The answer of the task's head, None where there is nothing but air.
-        preprocessing: How the encoder was given the boxes.
-        rules: What was accepted of the scan and its mask.
-        limits: Limits of the worker that cuts the views.
+        desk: Cuts the views.
         notes: Sentences about the finding, such as the rule that decided.
         folder: Name of the subfolder for pictures, empty for the case's own folder.
     """
@@ -56,9 +53,7 @@ class ScanFinding:
     survey: ScanSurvey
     features: VolumeFeatures
     verdict: CaseVerdict | None
-    preprocessing: VolumePreprocessing
-    rules: ScanRules
-    limits: WorkerLimits
+    desk: ScanDesk
     notes: tuple[str, ...] = ()
     folder: str = ""
 
@@ -79,9 +74,7 @@ class ScanFinding:
         _write_unit_scores(place / UNIT_SCORES, self.features, self.verdict)
         planned = {unit.name: unit for unit in self.survey.units}
         shown = [planned[name] for name in units_to_show(self.verdict)]
-        views = run_in_worker(
-            cut_unit_views, self.case, shown, self.preprocessing, self.rules, limits=self.limits
-        )
+        views = self.desk.views(self.case, shown)
         plain = [view.name.replace(" ", "_") for view in views]
         keys = case_keys(plain)
         figures = []
@@ -93,7 +86,7 @@ class ScanFinding:
                     view.surroundings,
                     view.seen,
                     title=view.name,
-                    window_hu=self.preprocessing.window_hu,
+                    window_hu=self.desk.embedder.encoder.preprocessing.window_hu,
                 ),
             )
             figures.append(_figure(path, view.name, self.verdict, self.row.task))

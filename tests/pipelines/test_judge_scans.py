@@ -68,7 +68,7 @@ def test_judge__refuses_a_scan_without_the_mask_that_the_model_needs(
 ) -> None:
     judge = _judge(bundle, scan_samples.masses(), tmp_path)
     case = scan_samples.scan_case(phantom_scans, with_mask=False)
-    with pytest.raises(MedvlpError, match="MV1120: tiny-ct looks at the kidney"):
+    with pytest.raises(MedvlpError, match=r"MV1120: .* looks at the kidney"):
         judge.judge(case, "", lambda _: None)
 
 
