@@ -23,6 +23,17 @@ WINDOWS = VolumePreprocessing(
     window_hu=(-1000.0, 1000.0),
     overlap=0.0,
 )
+BROKEN_SCANS = {
+    "dicom/git_lfs_pointer.dcm": "MV2201",
+    "dicom/pydicom_CT_small.dcm": "MV2214",
+    "dicom_series/gantrytilting/001": "MV2218",
+    "dicom_series/notavolume/001": "MV2215",
+    "dicom_series/sliceincrement/001": "MV2216",
+    "nifti/4d.nii.gz": "MV2230",
+    "nifti/header_only.nii.gz": "MV2202",
+    "nifti/nan_inf.nii.gz": "MV2233",
+    "nifti/truncated.nii.gz": "MV2202",
+}
 
 
 def _outcomes(out: Path) -> dict[str, str]:
@@ -69,6 +80,7 @@ def test_zero_shot__gives_every_file_of_a_real_tree_an_outcome(
     assert found["patient/abdomen/ct.nii.gz"] == "diagnosed"
     assert found["patient/chest"] == "MV1120"  # kidneys are asked for, and no mask shows them
     assert found["again.nrrd"] == "MV1120"
+    assert {name: found[f"broken/{name}"] for name in BROKEN_SCANS} == BROKEN_SCANS
     assert "MV1600" not in found.values()
     assert all(code.startswith("MV") or code == "diagnosed" for code in found.values())
     folder = tmp_path / "run" / "cases"
