@@ -132,6 +132,9 @@ def scan_notes(features: VolumeFeatures) -> tuple[str, ...]:
         else []
     )
     told = [f"{finding.code}: {finding.text}." for finding in features.meta.findings]
+    source = features.meta.mask_source
+    if source not in ("", "file"):
+        told.append(f"The organs were labelled by {source}, and nobody has checked them.")
     return (
         *_few(padded, "boxes lie partly outside of the scan and were filled with air there"),
         *_few(cut, "organs touch the edge of the scan"),

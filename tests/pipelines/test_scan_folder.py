@@ -114,6 +114,11 @@ def test_scan_notes__tell_of_padding_cut_organs_and_what_was_noticed(finding: Sc
     )
 
 
+def test_scan_notes__say_that_a_tool_labelled_the_organs(finding: ScanFinding) -> None:
+    notes = scan_notes(_features(finding, 1, mask_source="totalsegmentator"))
+    assert notes[-1] == "The organs were labelled by totalsegmentator, and nobody has checked them."
+
+
 def test_scan_notes__sum_up_what_is_true_of_many_boxes(finding: ScanFinding) -> None:
     notes = scan_notes(_features(finding, 6))
     assert notes == (
