@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from medvlp.models.dual_encoder import DualEncoder
 
-__all__ = ["FreezeSettings", "freeze_towers"]
+__all__ = ["FreezeSettings", "freeze_towers", "rest_tower"]
 
-Epochs = Annotated[int, Field(ge=0)]
+Epochs = Annotated[int, Field(ge=0)] | Literal["all"]
 
 
 class FreezeSettings(StrictModel):
     """How long towers rest; projections and the logit scale are trained from the first step.
 
     Attributes:
-        image_tower_epochs: Epochs in which the image tower rests, from the first.
-        text_tower_epochs: Epochs in which the text tower rests, from the first.
+        image_tower_epochs: Epochs in which the image tower rests, from the first; or ``all``.
+        text_tower_epochs: Epochs in which the text tower rests, from the first; or ``all``.
     """
 
     image_tower_epochs: Epochs = 0
@@ -31,20 +33,28 @@ class FreezeSettings(StrictModel):
 def freeze_towers(model: DualEncoder, settings: FreezeSettings, epoch: int) -> None:
     """Put towers to rest, or wake them up, as an epoch begins.
 
-    A resting tower has no gradient, keeps its running statistics and drops no values. Its weights
-    stay with the optimiser all the time, which passes over weights without a gradient.
-
     Args:
         model: The dual encoder.
         settings: How long towers rest.
         epoch: The epoch that begins, from 0.
     """
-    towers = (
-        (model.image_tower, settings.image_tower_epochs),
-        (model.text_tower, settings.text_tower_epochs),
-    )
-    for tower, epochs in towers:
-        if epochs:
-            is_resting = epoch < epochs
-            tower.requires_grad_(not is_resting)
-            tower.train(not is_resting)
+    rest_tower(model.image_tower, settings.image_tower_epochs, epoch)
+    rest_tower(model.text_tower, settings.text_tower_epochs, epoch)
+
+
+def rest_tower(tower: nn.Module, epochs: Epochs, epoch: int) -> None:
+    """Put a tower to rest, or wake it up, as an epoch begins.
+
+    A resting tower has no gradient, keeps its running statistics and drops no values. Its weights
+    stay with the optimiser all the time, which passes over weights without a gradient. A tower that
+    never rests is left alone.
+
+    Args:
+        tower: The tower.
+        epochs: How long it rests.
+        epoch: The epoch that begins, from 0.
+    """
+    if epochs:
+        is_resting = epochs == "all" or epoch < epochs
+        tower.requires_grad_(not is_resting)
+        tower.train(not is_resting)

@@ -68,11 +68,14 @@ class ScheduleSettings(StrictModel):
             warm-up is given at all.
         warmup_epochs: The same in epochs; one of the two is given.
         last_share: Learning rate of the last step, as a share of the largest.
+        least_rate: Learning rate that weights do not go below after the warm-up, unless theirs is
+            smaller all along.
     """
 
     warmup_share: Annotated[float, Field(ge=0, lt=1)] | None = None
     warmup_epochs: Annotated[float, Field(ge=0)] | None = None
     last_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    least_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="after")
     def _check_warmup(self) -> ScheduleSettings:
@@ -84,6 +87,14 @@ class ScheduleSettings(StrictModel):
                 expected="one of them",
             )
         return self
+
+    def last_share_of(self, learning_rate: float) -> float:
+        """Return the learning rate of the last step as a share of the largest.
+
+        Args:
+            learning_rate: The largest, above 0.
+        """
+        return max(self.last_share, min(self.least_rate / learning_rate, 1.0))
 
     def warmup_steps(self, total_steps: int, steps_per_epoch: int) -> int:
         """Return the number of steps until the largest learning rate.
@@ -99,7 +110,12 @@ class ScheduleSettings(StrictModel):
 
 
 def learning_rate_factor(
-    step: int, total_steps: int, settings: ScheduleSettings, *, steps_per_epoch: int | None = None
+    step: int,
+    total_steps: int,
+    settings: ScheduleSettings,
+    *,
+    steps_per_epoch: int | None = None,
+    last_share: float | None = None,
 ) -> float:
     """Return the learning rate of a step as a share of the largest.
 
@@ -108,13 +124,15 @@ def learning_rate_factor(
         total_steps: Number of steps of the run.
         settings: Warm-up and end.
         steps_per_epoch: Number of steps of an epoch; None where the run is a single one.
+        last_share: Share of the last step; None for that of the settings.
     """
     warmup = settings.warmup_steps(total_steps, steps_per_epoch or total_steps)
     if step < warmup:
         return (step + 1) / warmup
     progress = min((step - warmup) / max(total_steps - warmup - 1, 1), 1.0)
     cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
-    return settings.last_share + (1.0 - settings.last_share) * cosine
+    last = settings.last_share if last_share is None else last_share
+    return last + (1.0 - last) * cosine
 
 
 def build_optimizer(

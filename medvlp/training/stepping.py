@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader
 from medvlp.training.optimization import learning_rate_factor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import lightning.pytorch as pl
 
     from medvlp.training.optimization import ScheduleSettings
@@ -31,10 +33,14 @@ def scheduled(
     """
     total_steps = int(trainer.estimated_stepping_batches)
     epoch = None if settings.warmup_epochs is None else steps_per_epoch(trainer)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: learning_rate_factor(step, total_steps, settings, steps_per_epoch=epoch),
-    )
+
+    def factor(last_share: float) -> Callable[[int], float]:
+        return lambda step: learning_rate_factor(
+            step, total_steps, settings, steps_per_epoch=epoch, last_share=last_share
+        )
+
+    shares = [settings.last_share_of(group["lr"]) for group in optimizer.param_groups]
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, [factor(share) for share in shares])
     return {
         "optimizer": optimizer,
         "lr_scheduler": {"scheduler": scheduler, "interval": "step"},

@@ -4,7 +4,7 @@ import torch
 
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.dual_encoder import DualEncoder
-from medvlp.training.freezing import FreezeSettings, freeze_towers
+from medvlp.training.freezing import FreezeSettings, freeze_towers, rest_tower
 
 SETTINGS = DualEncoderSettings(
     embed_dim=8,
@@ -47,3 +47,11 @@ def test_freeze_towers__a_step_moves_no_resting_weight():
         n.split(".")[0] for n, v in model.state_dict().items() if not torch.equal(v, before[n])
     }
     assert moved == {"image_projection", "text_projection"}
+
+
+def test_rest_tower__rests_in_all_epochs_where_asked():
+    tower = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
+    for epoch in (0, 1000):
+        rest_tower(tower, FreezeSettings(text_tower_epochs="all").text_tower_epochs, epoch)
+        assert not any(p.requires_grad for p in tower.parameters())
+        assert not tower[1].training

@@ -100,3 +100,14 @@ def test_build_optimizer__refuses_patterns_that_name_nothing_or_the_same(pattern
     rates = tuple(RateSettings(pattern=p, learning_rate=0.01) for p in patterns)
     with pytest.raises(ConfigError, match=phrase):
         build_optimizer(towers(), OptimizerSettings(learning_rate=0.1, rates=rates))
+
+
+def test_least_rate__is_a_floor_for_each_weight_by_its_own_rate():
+    settings = ScheduleSettings(last_share=0.01, least_rate=1e-6)
+    # max(lr / 100, 1e-6), as published for 1e-5 and 5e-4; a rate below the floor stays as it is
+    for rate, last in ((1e-5, 1e-6), (5e-4, 5e-6), (5e-7, 5e-7)):
+        share = settings.last_share_of(rate)
+        assert rate * share == pytest.approx(last)
+        end = learning_rate_factor(99, 100, settings, last_share=share)
+        assert rate * end == pytest.approx(last)
+    assert learning_rate_factor(99, 100, settings) == pytest.approx(0.01)

@@ -34,9 +34,8 @@ class Probe(pl.LightningModule):
         return scheduled(optimizer, self.trainer, self.schedule)
 
 
-def fit(schedule: ScheduleSettings, **options: object) -> Probe:
-    probe = Probe(schedule)
-    trainer = pl.Trainer(
+def trainer(**options: object) -> pl.Trainer:
+    return pl.Trainer(
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -45,8 +44,12 @@ def fit(schedule: ScheduleSettings, **options: object) -> Probe:
         log_every_n_steps=1,
         **options,
     )
+
+
+def fit(schedule: ScheduleSettings, **options: object) -> Probe:
+    probe = Probe(schedule)
     with quiet_libraries():
-        trainer.fit(probe, DataLoader(torch.ones(BATCHES), batch_size=1))
+        trainer(**options).fit(probe, DataLoader(torch.ones(BATCHES), batch_size=1))
     return probe
 
 
@@ -129,3 +132,21 @@ def test_validate_after_epoch__comes_also_after_epochs_of_fewer_batches_than_the
 def test_validate_after_epoch__leaves_a_choice_of_another_time_alone() -> None:
     assert validated(val_check_interval=2) == [2, 4, 6, 9, 11, 13]
     assert validated(check_val_every_n_epoch=2) == [7, 13]
+
+
+def test_scheduled__ends_each_group_at_its_own_floor() -> None:
+    class TwoRates(Probe):
+        def configure_optimizers(self) -> object:
+            self.other = torch.nn.Parameter(torch.zeros(1))
+            groups = [{"params": [self.weight], "lr": 1.0}, {"params": [self.other], "lr": 0.1}]
+            return scheduled(torch.optim.SGD(groups), self.trainer, self.schedule)
+
+        def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+            self.rates.append([group["lr"] for group in self.optimizers().param_groups])
+            return ((self.weight + self.other) * batch.mean()).sum()
+
+    probe = TwoRates(ScheduleSettings(warmup_share=0, last_share=0.01, least_rate=0.05))
+    with quiet_libraries():
+        trainer(max_epochs=2).fit(probe, DataLoader(torch.ones(BATCHES), batch_size=1))
+    assert probe.rates[0] == pytest.approx([1.0, 0.1])
+    assert probe.rates[-1] == pytest.approx([0.05, 0.05])
