@@ -9,4 +9,9 @@
 ``hounsfield`` and ``laterality`` tell values and sides that cannot be right; ``limits`` cap what a
 hostile file may ask for. ``masks`` reads label maps, ``organ_finders`` make them, ``regions`` finds
 organs in them, and ``crops`` cuts a box of physical size with one interpolation.
+
+For the scan of a case in a mixed folder: ``case_scan`` opens it again from its files, ``survey``
+checks it and plans ``units`` (the boxes to encode; ``organ_masks`` and ``label_maps`` know masks as
+they lie in folders), ``cutting`` cuts them a few at a time, and ``features`` keeps what an encoder
+makes of them (described in ``feature_meta``).
 """

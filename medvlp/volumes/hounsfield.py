@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -93,7 +93,8 @@ def sampled_volume(source: VolumeSource, planes: int = 32) -> Volume:
     else:
         values = [source.read_region((z, 0, 0), (z + 1, height, width)) for z in places]
     geometry = replace(source.geometry, shape_zyx=(len(places), height, width))
-    return Volume(np.concatenate(values), geometry, source.modality)
+    stacked = cast("NDArray[np.int16] | NDArray[np.float32]", np.concatenate(values))
+    return Volume(stacked, geometry, source.modality)
 
 
 def _sample(values: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.float64]:
