@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from medvlp.errors import ConfigError, nearest_name
 from medvlp.io import read_csv
 
-__all__ = ["ManifestRow", "read_case_manifest"]
+__all__ = ["ManifestRow", "read_case_manifest", "read_manifest_table"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def read_case_manifest(manifest: Path) -> list[ManifestRow]:
         ConfigError: MV1002 if the column ``path`` is missing, a row has no path, an mpp is no
             positive number, or two rows have the same case id.
     """
-    rows = _read_table(manifest)
+    rows = read_manifest_table(manifest)
     columns = set().union(*(row.keys() for row in rows)) if rows else {"path"}
     if "path" not in columns:
         raise ConfigError(
@@ -61,7 +61,13 @@ def read_case_manifest(manifest: Path) -> list[ManifestRow]:
     return parsed
 
 
-def _read_table(manifest: Path) -> list[dict[str, Any]]:
+def read_manifest_table(manifest: Path) -> list[dict[str, Any]]:
+    """Return the rows of a CSV or Parquet table, column -> value; cells of CSV are text.
+
+    Raises:
+        ConfigError: MV1002 if it is no Parquet table.
+        MedvlpError: MV1101 or MV1107 if it is no CSV table.
+    """
     if manifest.suffix.lower() == ".csv":
         return list(read_csv(manifest))
     try:
