@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +33,10 @@ __all__ = [
     "scan_settings",
     "tiling_config",
 ]
+
+_SHOWN_SKIPPED = 20
+_SHOWN_PER_CODE = 5
+"""Failures of one code that are told one by one; the table of failures has them all."""
 
 
 @Parameter(name="*")
@@ -99,8 +104,11 @@ def discover_input(
     from medvlp.pipelines.discover import discover_cases
 
     discovery = discover_cases(source, exclude=[out], slide_mpp=slide_mpp, masks=masks)
-    for skipped in discovery.skipped:
+    shown = discovery.skipped[:_SHOWN_SKIPPED]
+    for skipped in shown:
         sys.stderr.write(f"skipped {skipped.name}: {skipped.why}\n")
+    if len(discovery.skipped) > len(shown):
+        sys.stderr.write(f"skipped {len(discovery.skipped) - len(shown)} files more\n")
     check_output_folder(out)
     return discovery
 
@@ -178,8 +186,17 @@ def conclude(report: JobReport, out: Path, *, json_output: bool) -> int:
         record = {"cases": total, "failed": failed, "out": str(out), "failures": failures}
         sys.stdout.write(json.dumps(record) + "\n")
         return report.exit_code
+    told = Counter[str]()
     for item in report.failures:
-        hint = f" - {item.hint}" if item.hint else ""
-        sys.stderr.write(f"failed {item.case_id}: {item.code}: {item.reason}{hint}\n")
+        told[item.code] += 1
+        if told[item.code] <= _SHOWN_PER_CODE:
+            hint = f" - {item.hint}" if item.hint else ""
+            sys.stderr.write(f"failed {item.case_id}: {item.code}: {item.reason}{hint}\n")
+    for code, count in sorted(told.items()):
+        if count > _SHOWN_PER_CODE:
+            sys.stderr.write(
+                f"failed for {code}: {count - _SHOWN_PER_CODE} cases more, "
+                f"all in {out / 'failures.csv'}\n"
+            )
     sys.stdout.write(f"{total - failed} of {total} cases done; outputs are in {out}\n")
     return report.exit_code

@@ -1,10 +1,14 @@
 """Options that commands share: devices, limits, tiles."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from medvlp.cli.commands import options
+from medvlp.cli.commands.options import conclude
 from medvlp.errors import UsageError
+from medvlp.jobs.outcomes import JobReport, Outcome
 
 
 def test_choose_device__is_fp32_on_a_cpu_and_bf16_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +44,23 @@ def test_scan_settings__take_over_what_is_accepted() -> None:
     assert found.rules.irregular == "resample"
     assert found.rules.allow_values
     assert found.limits.memory_bytes == 2 * 2**30
+
+
+def test_conclude__tells_five_failures_of_a_code_and_counts_the_rest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    failed = [
+        Outcome(f"k{i}", f"case {i}", "failed", 0.1, "open", "MV1109", "a radiograph", "leave out")
+        for i in range(7)
+    ]
+    other = Outcome("k9", "case 9", "failed", 0.1, "open", "MV1202", "cut off", "")
+    done = Outcome("k8", "case 8", "done", 0.1, "", "", "", "")
+    code = conclude(JobReport((*failed, other, done)), tmp_path, json_output=False)
+    told = capsys.readouterr()
+    assert code == 1
+    assert told.out == f"1 of 9 cases done; outputs are in {tmp_path}\n"
+    assert told.err.splitlines() == [
+        *(f"failed case {i}: MV1109: a radiograph - leave out" for i in range(5)),
+        "failed case 9: MV1202: cut off",
+        f"failed for MV1109: 2 cases more, all in {tmp_path / 'failures.csv'}",
+    ]
