@@ -51,11 +51,13 @@ class FoundMask:
         path: The file or folder.
         place: Where it counts as lying: the same, or its place below ``--masks`` in the input.
         frame_uid: UID of the coordinate system of a DICOM segmentation, or empty.
+        is_given: Whether it lies below ``--masks``, where the name alone can tell its scan.
     """
 
     path: Path
     place: Path
     frame_uid: str = ""
+    is_given: bool = False
 
 
 def masks_below(folder: Path, root: Path) -> list[FoundMask]:
@@ -86,7 +88,7 @@ def masks_below(folder: Path, root: Path) -> list[FoundMask]:
             expected="NIfTI, NRRD, MetaImage or DICOM SEG files named as the scans",
         )
     return group_organs(
-        FoundMask(path=file, place=root / file.relative_to(folder)) for file in files
+        FoundMask(path=file, place=root / file.relative_to(folder), is_given=True) for file in files
     )
 
 
@@ -98,7 +100,8 @@ def group_organs(masks: Iterable[FoundMask]) -> list[FoundMask]:
     found: list[FoundMask] = []
     for folder, inside in by_folder.items():
         if is_organ_folder([mask.path.name for mask in inside]):
-            found.append(FoundMask(path=folder, place=inside[0].place.parent))
+            first = inside[0]
+            found.append(FoundMask(path=folder, place=first.place.parent, is_given=first.is_given))
         else:
             found.extend(inside)
     return found
@@ -111,7 +114,8 @@ def pair_masks(
 
     A DICOM segmentation belongs to the scans in its coordinate system. Other masks belong to the
     scan beside them whose name theirs begins with, else to the only scan beside them; beside means
-    the same folder, the folder above, or a folder of masks next to that of the scan.
+    the same folder, the folder above, or a folder of masks next to that of the scan. A mask below
+    ``--masks`` that lies beside none belongs to the only scan of its name, wherever that lies.
 
     Args:
         scans: The scans.
@@ -146,6 +150,7 @@ class _Neighbourhood:
         self._by_folder = _grouped((scan.folder, scan) for scan in scans)
         self._by_parent = _grouped((scan.folder.parent, scan) for scan in scans)
         self._by_frame = _grouped((scan.frame_uid, scan) for scan in scans if scan.frame_uid)
+        self._by_stem = _grouped((scan.stem, scan) for scan in scans)
 
     def owners(self, mask: FoundMask) -> list[ScanPlace]:
         """Return the scans that a mask belongs to."""
@@ -164,8 +169,11 @@ class _Neighbourhood:
         ]
         if inside:
             return inside if len(inside) == 1 else []
-        next_to = self._by_parent.get(folder.parent, [])
-        return [] if beside else [scan for scan in next_to if scan.stem == stem]
+        next_to = [] if beside else self._by_parent.get(folder.parent, [])
+        namesakes = [scan for scan in next_to if scan.stem == stem]
+        if not namesakes and mask.is_given:
+            namesakes = self._by_stem.get(stem, [])
+        return namesakes if len(namesakes) == 1 else []
 
     def _folders_in(self, folder: Path) -> list[ScanPlace]:
         return [scan for scan in self._by_parent.get(folder, []) if scan.is_folder]

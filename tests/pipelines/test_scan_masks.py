@@ -80,3 +80,13 @@ def test_group_organs__makes_one_mask_of_a_folder_of_organs() -> None:
         "q/liver.nii.gz",
         "q/odd.nii.gz",
     ]
+
+
+def test_pair_masks__goes_by_the_name_alone_where_masks_were_given() -> None:
+    scans = [scan("in/ct/a.nii.gz"), scan("in/ct/b.nii.gz"), scan("in/other/b.nii.gz")]
+    given = [
+        FoundMask(path=Path(f"m/{name}"), place=Path(f"in/{name}"), is_given=True)
+        for name in ("a.nii.gz", "b.nii.gz")
+    ]
+    assert paired(scans, *given) == {"in/ct/a.nii.gz": "m/a.nii.gz"}
+    assert paired(scans, mask("in/a.nii.gz")) == {}
