@@ -23,7 +23,7 @@ from medvlp.data.scan_manifest import (
 )
 from medvlp.data.scan_store import CropStore, write_crops
 from medvlp.data.scan_texts import number_reports
-from medvlp.errors import ConfigError, DataError
+from medvlp.errors import DataError, MedvlpError
 from medvlp.io import content_sha256, publish_file, write_json
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def read_scan_pairs(folder: Path, *, verify_crops: bool = False) -> ScanPairsMan
     try:
         info = load_yaml_model(folder / INFO_FILE, ScanPairsInfo)
         found = content_sha256(folder / SAMPLES_FILE)
-    except (ConfigError, OSError) as error:
-        raise _refuse(folder, getattr(error, "what", str(error))) from error
+    except MedvlpError as error:
+        raise _refuse(folder, error.what) from error
     if found != info.samples_sha256:
         raise _refuse(folder, f"{SAMPLES_FILE} is not the one that {INFO_FILE} was written with")
     rows = read_samples_table(folder / SAMPLES_FILE)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from medvlp.data.scan_pairs import ScanRecord, write_scan_pairs
 from medvlp.data.scan_reports import read_report
 from medvlp.phantoms.abdomen.cohort import draw_splits
 from medvlp.phantoms.abdomen.findings import ATTRIBUTES, SIDES
 from medvlp.phantoms.abdomen.kidneys import place_kidney
+from medvlp.phantoms.abdomen.names import LABELS
 from medvlp.phantoms.abdomen.patients import draw_patient
 from medvlp.phantoms.abdomen.report import write_report
 from medvlp.phantoms.abdomen.scan import PhantomScanSpec, make_phantom_scan
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from medvlp.data.scan_manifest import ScanPairsInfo
@@ -33,6 +35,8 @@ __all__ = ["write_phantom_scan_pairs"]
 _SEEDS_PER_COHORT = 100_000
 _WINDOW_HU = (-200.0, 300.0)
 _SCHEMA = "kidney"
+_PARTS = {"kidney": ("kidney", "kidney_tumor", "kidney_cyst"), "tumour": ("kidney_tumor",)}
+_SEARCHED, _SEARCH_MM = (44, 44, 44), (6.0, 5.0, 5.0)
 
 
 def write_phantom_scan_pairs(
@@ -46,6 +50,7 @@ def write_phantom_scan_pairs(
     phases: Sequence[Phase] = ("N", "A", "V", "D"),
     noise_hu: float = 12.0,
     attributes: Literal["report", "truth"] = "report",
+    centre_on: Literal["kidney", "tumour"] = "kidney",
     splits: Sequence[str] | None = None,
     on_crop: Callable[[], None] = lambda: None,
 ) -> ScanPairsInfo:
@@ -66,6 +71,9 @@ def write_phantom_scan_pairs(
         attributes: What the report states, read by rules (18 attributes of the kidney schema, -1
             where not stated), or the ``truth`` of the phantom (its 13 attributes, -1 where one
             does not apply).
+        centre_on: ``kidney``: both kidneys, each with its lesions in the middle of the box as
+            :mod:`medvlp.pipelines.crop_organs` puts them; ``tumour``: the mass, and only kidneys
+            that have one.
         splits: Split of each patient; None draws 60 % train, 15 % validation, 25 % test.
         on_crop: Called after each crop.
 
@@ -77,20 +85,26 @@ def write_phantom_scan_pairs(
     records: list[ScanRecord] = []
     places: list[tuple[PhantomPatient, Side, Phase]] = []
     names = list(draw_splits(patients, seed) if splits is None else splits)
+    extractor = RulesExtractor(load_schema(_SCHEMA)) if attributes == "report" else None
     for patient, split in zip(drawn, names, strict=True):
-        for record, side, phase in _records(patient, split, phases, attributes):
-            records.append(record)
-            places.append((patient, side, phase))
+        for record, side, phase in _records(patient, split, phases, extractor):
+            if centre_on == "kidney" or patient.kidneys[side].mass is not None:
+                records.append(record)
+                places.append((patient, side, phase))
 
     def crops() -> Iterator[NDArray[np.int16]]:
+        centres: dict[tuple[int, Side], tuple[float, float, float]] = {}
         for patient, side, phase in places:
+            key = (patient.seed, side)
+            if key not in centres:
+                centres[key] = _centre(patient, side, _PARTS[centre_on])
             spec = PhantomScanSpec(
                 seed=patient.seed,
                 patient=patient,
                 phase=phase,
                 shape_zyx=stored,
                 spacing_mm=spacing_mm,
-                centre_mm=place_kidney(patient, side).centre_mm,
+                centre_mm=centres[key],
                 noise_hu=noise_hu,
                 has_table=False,
             )
@@ -101,7 +115,7 @@ def write_phantom_scan_pairs(
     by_report = {name: one.class_names for name, one in schema.attributes.items()}
     describe = {
         "region": "kidney",
-        "structures": ("kidney",),
+        "structures": _PARTS[centre_on],
         "spacing_mm": spacing_mm,
         "shape_zyx": shape_zyx,
         "stored_shape_zyx": stored,
@@ -114,9 +128,11 @@ def write_phantom_scan_pairs(
 
 
 def _records(
-    patient: PhantomPatient, split: str, phases: Sequence[Phase], attributes: str
+    patient: PhantomPatient,
+    split: str,
+    phases: Sequence[Phase],
+    extractor: RulesExtractor | None,
 ) -> Iterator[tuple[ScanRecord, Side, Phase]]:
-    extractor = _extractor() if attributes == "report" else None
     said = read_report(write_report(patient).text, extractor=extractor)
     key = hashlib.sha256(f"phantom:{patient.seed}".encode()).hexdigest()[:16]
     for side in SIDES:
@@ -134,7 +150,7 @@ def _records(
                 split=split,
                 report=said[side].text,
                 report_origin=said[side].origin,
-                attributes=said[side].attributes if attributes == "report" else truth,
+                attributes=truth if extractor is None else said[side].attributes,
                 malignant=int(patient.is_malignant[side]) if has_mass else -1,
                 months=float(patient.survival.months),
                 event=int(patient.survival.event),
@@ -142,8 +158,24 @@ def _records(
             yield record, side, phase
 
 
-def _extractor() -> RulesExtractor:
-    return RulesExtractor(load_schema(_SCHEMA))
+def _centre(
+    patient: PhantomPatient, side: Side, parts: Sequence[str]
+) -> tuple[float, float, float]:
+    """Return the middle of the bounding box of parts of a kidney, ``(x, y, z)`` of the body."""
+    spec = PhantomScanSpec(
+        seed=patient.seed,
+        patient=patient,
+        shape_zyx=_SEARCHED,
+        spacing_mm=_SEARCH_MM,
+        centre_mm=place_kidney(patient, side).centre_mm,
+        noise_hu=0,
+        has_table=False,
+    )
+    scan = make_phantom_scan(spec)
+    where = np.argwhere(np.isin(scan.labels, [LABELS[f"{part}_{side}"] for part in parts]))
+    z, y, x = (where.min(axis=0) + where.max(axis=0)) / 2
+    centre = (scan.affine_lps @ (x, y, z, 1.0))[:3] - patient.build.shift_mm
+    return float(centre[0]), float(centre[1]), float(centre[2])
 
 
 def _sum(one: tuple[int, int, int], two: tuple[int, int, int]) -> tuple[int, int, int]:
