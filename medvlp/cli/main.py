@@ -32,6 +32,8 @@ _COMMANDS = {
         "Diagnose slides and CT scans from the prompts of a task.",
     ),
     "calibrate": ("calibrate:calibrate", "Fit confidences or a tile threshold on labelled cases."),
+    "evaluate": ("evaluate:evaluate", "Judge the predictions of a run against labels."),
+    "probe": ("probe:probe", "Fit and judge small heads on features: classes or survival."),
     "knowledge": ("knowledge:app", "Build, show and search the knowledge graph; write prompts."),
     "train": ("train:train", "Train a model from a configuration (LightningCLI)."),
     "import": ("import_:import_release", "Convert a released model of another program."),

@@ -54,7 +54,12 @@ class Concordance:
 
 
 def harrell_concordance(
-    durations: ArrayLike, events: ArrayLike, risk: ArrayLike, *, tolerance: float = 1e-8
+    durations: ArrayLike,
+    events: ArrayLike,
+    risk: ArrayLike,
+    *,
+    tolerance: float = 1e-8,
+    strata: ArrayLike | None = None,
 ) -> Concordance:
     """Share of comparable pairs in which the higher risk died first.
 
@@ -67,6 +72,8 @@ def harrell_concordance(
         events: 1 where the event was seen, 0 where censored, shape ``(N,)``.
         risk: Higher where the event is expected sooner, shape ``(N,)``.
         tolerance: Risks that differ by at most this are equal.
+        strata: Pairs are formed among subjects with one value only, such as those that one fit has
+            judged; shape ``(N,)``.
 
     Raises:
         UndefinedMetricError: If no two subjects can be compared.
@@ -79,7 +86,7 @@ def harrell_concordance(
     times, died = _checked(durations, events)
     score = _checked_row("risk", risk, len(times))
     counts = np.zeros(4, dtype=np.int64)
-    for rows, later, tied in _blocks(times, died):
+    for rows, later, tied in _blocks(times, strata):
         comparable = (later | (tied & ~died)) & died[rows, None]
         lead = score[rows, None] - score
         equal = np.abs(lead) <= tolerance
@@ -100,6 +107,7 @@ def antolini_concordance(
     rows: ArrayLike,
     *,
     ties: Literal["adjusted", "none"] = "adjusted",
+    strata: ArrayLike | None = None,
 ) -> float:
     """Time-dependent concordance: who dies at t should have the lowest survival at t.
 
@@ -118,6 +126,9 @@ def antolini_concordance(
         rows: Row of the grid at which each subject's own time stands, shape ``(N,)``, in
             ``[0, T)``; see :func:`last_step_before`.
         ties: Which rule.
+        strata: As in :func:`harrell_concordance`. Curves of several fits must not be compared: the
+            death of a subject is a step in the curves of the fits that were trained on it, and none
+            in its own.
 
     Returns:
         In [0, 1].
@@ -140,7 +151,7 @@ def antolini_concordance(
         msg = f"rows reach from {place.min()} to {place.max()}, the grid has {len(curves)} times"
         raise ValueError(msg)
     credit = total = 0.0
-    for block, later, tied in _blocks(times, died):
+    for block, later, tied in _blocks(times, strata):
         at_own_time = curves[place[block]]
         own = curves[place[block], np.arange(len(times))[block]][:, None]
         mine = died[block, None]
@@ -232,13 +243,17 @@ def read_curves(grid: ArrayLike, survival: ArrayLike, times: ArrayLike) -> Float
     return np.where(before[:, None], 1.0, curves[last_step_before(grid, times)])
 
 
-def _blocks(times: Floats, died: Flags) -> Iterator[tuple[slice, Flags, Flags]]:
+def _blocks(times: Floats, strata: ArrayLike | None) -> Iterator[tuple[slice, Flags, Flags]]:
     """Yield blocks of subjects with who outlived them and who shares their time, not themselves."""
+    stratum = np.zeros(len(times)) if strata is None else np.asarray(strata)
+    if stratum.shape != times.shape:
+        raise ValueError(f"strata {stratum.shape} and durations {times.shape} do not fit")
     for start in range(0, len(times), ROWS_AT_A_TIME):
         rows = slice(start, start + ROWS_AT_A_TIME)
         tied = times[rows, None] == times
         tied[np.arange(len(tied)), np.arange(len(times))[rows]] = False
-        yield rows, times[rows, None] < times, tied
+        is_near = stratum[rows, None] == stratum
+        yield rows, (times[rows, None] < times) & is_near, tied & is_near
 
 
 def _checked(durations: ArrayLike, events: ArrayLike) -> tuple[Floats, Flags]:

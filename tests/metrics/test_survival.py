@@ -118,3 +118,28 @@ def test_harrell_concordance__refuses_what_does_not_fit(arguments, message):
 def test_antolini_concordance__refuses_what_does_not_fit(survival, rows, message):
     with pytest.raises(ValueError, match=message):
         metric.antolini_concordance([1, 2], [1, 1], survival, rows)
+
+
+def test_concordance__within_strata_is_that_of_each_put_together():
+    durations, events, risk, survival, rows = cohort(7, num=40)
+    strata = np.arange(40) % 3
+    whole = metric.harrell_concordance(durations, events, risk, strata=strata)
+    parts = [
+        metric.harrell_concordance(durations[keep], events[keep], risk[keep])
+        for keep in (strata == s for s in range(3))
+    ]
+    assert whole.concordant == sum(part.concordant for part in parts)
+    assert whole.discordant == sum(part.discordant for part in parts)
+    assert whole.tied_risk == sum(part.tied_risk for part in parts)
+    alone = np.arange(40) == 3
+    far = np.where(strata == 1, 1, np.arange(40) + 10)  # every other subject alone
+    found = metric.antolini_concordance(durations, events, survival, rows, strata=far)
+    keep = strata == 1
+    expected = metric.antolini_concordance(
+        durations[keep], events[keep], survival[:, keep], rows[keep]
+    )
+    assert found == pytest.approx(expected)
+    with pytest.raises(UndefinedMetricError):
+        metric.harrell_concordance(durations, events, risk, strata=np.arange(40))
+    with pytest.raises(ValueError, match="do not fit"):
+        metric.harrell_concordance(durations, events, risk, strata=alone[:3])

@@ -1,0 +1,1 @@
+"""Fit small heads on frozen features, and judge them: classes, survival, retrieval."""
