@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medvlp.io import content_sha256, json_sha256
@@ -99,7 +101,8 @@ def case_content_sha256(case: Case) -> str:
 def _case_tree(case: Case, limits: VolumeLimits) -> Iterator[SeriesTree]:
     if case.companions:
         files = (case.path, *case.companions)
-        yield gather_series((look_at_file(file, limits) for file in files), case.path.parent)
+        folder = Path(os.path.commonpath([file.parent for file in files]))
+        yield gather_series((look_at_file(file, limits) for file in files), folder)
     else:
         with series_tree(case.path, limits) as tree:
             yield tree

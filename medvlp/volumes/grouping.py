@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from medvlp.volumes.slice_stack import SAME_PLACE_MM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from medvlp.volumes.dicom_slices import SliceHeader
 
@@ -20,6 +20,7 @@ __all__ = ["drop_copies", "group_slices"]
 
 _ORIENTATION = 1e-3
 _SPACING_MM = 1e-4
+_CHUNK_BYTES = 2**20
 
 
 def group_slices(headers: Sequence[SliceHeader]) -> list[tuple[str, list[SliceHeader]]]:
@@ -49,26 +50,43 @@ def group_slices(headers: Sequence[SliceHeader]) -> list[tuple[str, list[SliceHe
 
 def drop_copies(
     headers: Sequence[SliceHeader],
-) -> tuple[list[SliceHeader], list[SliceHeader]]:
-    """Part slices from byte-for-byte copies of their files.
+) -> tuple[list[SliceHeader], list[tuple[SliceHeader, SliceHeader]]]:
+    """Part slices from copies of their files: byte for byte, or cut off on the way.
+
+    Of equal files the one in the folder that holds most slices of the series counts, so that a
+    few copied slices elsewhere do not tear it apart.
 
     Args:
         headers: Slices of any number of series.
 
     Returns:
-        The slices that count, and those of copied files.
+        The slices that count, and those of copied files, each with the slice that it repeats.
     """
-    seen: dict[tuple[str, int, tuple[float, ...] | None], SliceHeader] = {}
-    kept, copies = [], []
+    crowd = Counter((header.series_uid, header.path.parent) for header in headers)
+    same: dict[tuple[str, int, tuple[float, ...] | None], list[SliceHeader]] = defaultdict(list)
     for header in headers:
-        key = (header.instance_uid, header.frame, header.position_mm)
-        first = seen.get(key) if header.instance_uid else None
-        if first is not None and _same_bytes(first, header):
-            copies.append(header)
+        if header.instance_uid:
+            same[(header.instance_uid, header.frame, header.position_mm)].append(header)
+    copied: dict[tuple[Path, int], SliceHeader] = {}
+    for group in same.values():
+        if len(group) == 1:
             continue
-        seen.setdefault(key, header)
-        kept.append(header)
-    return kept, copies
+        whole: list[SliceHeader] = []
+        for header in sorted(group, key=lambda item: _rank(item, crowd)):
+            original = next((item for item in whole if _repeats_bytes(item, header)), None)
+            if original is None:
+                whole.append(header)
+            else:
+                copied[(header.path, header.frame)] = original
+    kept = [header for header in headers if (header.path, header.frame) not in copied]
+    copies = [header for header in headers if (header.path, header.frame) in copied]
+    return kept, [(header, copied[(header.path, header.frame)]) for header in copies]
+
+
+def _rank(header: SliceHeader, crowd: Counter[tuple[str, Path]]) -> tuple[int, int, Path]:
+    """Order files so that whole ones come before cut ones, and fuller folders before others."""
+    size = header.path.stat().st_size
+    return (-size, -crowd[(header.series_uid, header.path.parent)], header.path)
 
 
 def _coarse_key(header: SliceHeader) -> tuple[object, ...]:
@@ -130,13 +148,12 @@ def _repeats_places(headers: Sequence[SliceHeader]) -> bool:
     return bool((np.diff(along) < SAME_PLACE_MM).any())
 
 
-def _same_bytes(one: SliceHeader, other: SliceHeader) -> bool:
-    if one.path == other.path:
+def _repeats_bytes(whole: SliceHeader, other: SliceHeader) -> bool:
+    """Say whether another file holds the bytes of a file, or its first bytes only."""
+    if whole.path == other.path:
         return False
-    if one.path.stat().st_size != other.path.stat().st_size:
-        return False
-    digests = []
-    for header in (one, other):
-        with header.path.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").digest())
-    return digests[0] == digests[1]
+    with whole.path.open("rb") as long, other.path.open("rb") as short:
+        while chunk := short.read(_CHUNK_BYTES):
+            if long.read(len(chunk)) != chunk:
+                return False
+    return True

@@ -197,12 +197,16 @@ def gather_series(looks: Iterable[FileLook], root: Path) -> SeriesTree:
             found.append(FoundSeries(name, "volume", look.kind, look.path))
         slices.extend(look.headers)
     kept, copies = drop_copies(slices)
-    for header in copies:
-        skipped.append(
-            SkippedFile(_relative(header.path, root), "MV2215", "a copy of another file")
-        )
+    for name, why in dict(_told_copy(*pair, root) for pair in copies).items():
+        skipped.append(SkippedFile(name, "MV2215", why))
     found.extend(_dicom_series(kept, root))
     return SeriesTree(tuple(sorted(found, key=lambda series: series.name)), tuple(skipped))
+
+
+def _told_copy(copy: SliceHeader, original: SliceHeader, root: Path) -> tuple[str, str]:
+    is_cut = copy.path.stat().st_size < original.path.stat().st_size
+    what = "a copy, cut off," if is_cut else "a copy"
+    return _relative(copy.path, root), f"{what} of {_relative(original.path, root)}"
 
 
 def _files_below(folder: Path, limits: VolumeLimits) -> list[Path]:

@@ -44,6 +44,14 @@ def test_opened_case__tells_of_a_slice_that_cannot_be_read(tmp_path: Path) -> No
         assert [finding.code for finding in scan.findings] == ["MV2202"]
 
 
+def test_opened_case__names_a_scan_whose_slices_lie_in_two_folders(tmp_path: Path) -> None:
+    slices = sorted(save_series(tmp_path / "head", make_body()[0]).glob("*.dcm"))
+    (tmp_path / "feet").mkdir()
+    moved = [file.rename(tmp_path / "feet" / file.name) for file in slices[:9]]
+    with opened_case(case_of([*slices[9:], *moved])) as scan:
+        assert scan.found.name == tmp_path.name
+
+
 def test_opened_case__takes_the_named_series_of_an_archive(tmp_path: Path) -> None:
     one, other = make_body(seed=1)[0], make_body(seed=2)[0]
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:

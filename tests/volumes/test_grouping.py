@@ -43,5 +43,27 @@ def test_drop_copies__goes_by_bytes(tmp_path: Path) -> None:
     changed[-1] ^= 1
     (folder / "y.dcm").write_bytes(bytes(changed))
     kept, copies = drop_copies(headers_of(folder))
-    assert [header.path.name for header in copies] == ["z.dcm"]
+    told = [(copy.path.name, original.path.name) for copy, original in copies]
+    assert told == [("z.dcm", first.name)]
     assert len(kept) == 4
+
+
+def test_drop_copies__leaves_the_series_whole_where_some_were_copied_or_cut(
+    tmp_path: Path,
+) -> None:
+    whole = write_series(tmp_path / "series", stored_values((6, 8, 8)))
+    (tmp_path / "a few").mkdir()
+    for at, file in enumerate(sorted(whole.iterdir())[:4]):
+        data = file.read_bytes()
+        (tmp_path / "a few" / f"0{at}.dcm").write_bytes(data[:-70] if at == 2 else data)
+    kept, copies = drop_copies(headers_of(tmp_path))
+    assert [header.path.parent.name for header in kept] == ["series"] * 6
+    assert [copy.path.name for copy, _ in copies] == ["00.dcm", "01.dcm", "02.dcm", "03.dcm"]
+    assert [original.path for _, original in copies] == sorted(whole.iterdir())[:4]
+
+
+def test_drop_copies__keeps_a_cut_slice_that_is_nowhere_whole(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "a", stored_values((3, 8, 8)))
+    cut = sorted(folder.iterdir())[1]
+    cut.write_bytes(cut.read_bytes()[:-70])
+    assert drop_copies(headers_of(folder))[1] == []

@@ -95,7 +95,7 @@ def test_find_series__lists_copies_and_ignores_them(tmp_path: Path) -> None:
     shutil.copy(first, folder / "copy.dcm")
     tree = find_series(folder)
     assert [(skipped.code, skipped.reason) for skipped in tree.skipped] == [
-        ("MV2215", "a copy of another file")
+        ("MV2215", "a copy of 000-0.dcm")
     ]
     assert np.array_equal(stored_values() - 1024, read_volume(folder).hu)
 
