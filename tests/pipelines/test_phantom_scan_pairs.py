@@ -48,7 +48,7 @@ def test_write_phantom_scan_pairs__agrees_with_cropping_whole_scans(tmp_path: Pa
             )
             for turn in ("", "z", "y", "x")
         }
-        assert likeness[""] > 0.85
+        assert likeness[""] > 0.8, likeness
         assert max(likeness, key=lambda turn: likeness[turn]) == ""
 
 
