@@ -111,15 +111,16 @@ def embed_scan(
         padded.append(batch.padded_share)
         kept.extend(batch.index.tolist())
         sides.extend(batch.padded_sides)
-    features = np.concatenate(rows)
+    order = np.argsort(np.array(kept, dtype=np.int64))  # windows come as the file holds them
+    features = np.concatenate(rows)[order]
     _check_finite(features, encoder)
-    units = [survey.units[number] for number in kept]
+    units = [survey.units[kept[row]] for row in order]
     return VolumeFeatures(
         features=features,
-        coords_mm=np.concatenate(coords),
+        coords_mm=np.concatenate(coords)[order],
         units=tuple(unit.name for unit in units),
-        padded_share=np.concatenate(padded),
-        padded_sides=tuple(sides),
+        padded_share=np.concatenate(padded)[order],
+        padded_sides=tuple(sides[row] for row in order),
         cut_sides=tuple("".join(unit.cut_sides) for unit in units),
         meta=_describe(
             case,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from medvlp.volumes.volume import VolumeSource
 
-__all__ = ["Crop", "CropSpec", "apply_window", "crop_volume", "crop_volumes"]
+__all__ = ["Crop", "CropSpec", "apply_window", "crop_volume", "crop_volumes", "needed_box"]
 
 _SPACING_DIGITS = 6
 """Spacings are rounded to 1e-6 mm: DICOM's decimals and NIfTI's float32 then agree."""
@@ -153,6 +153,24 @@ def crop_volumes(
     low, high = order.source_box(start, stop, source.geometry.shape_zyx)
     voxels = order.apply(np.asarray(source.read_region(low, high)))
     return [_cut(voxels, start, plans, turned, spec) for plans in boxes]
+
+
+def needed_box(
+    geometry: VolumeGeometry, centre_lps_mm: Sequence[float], spec: CropSpec
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return start and stop of the voxels that a crop is interpolated from, ``(z, y, x)`` each.
+
+    Args:
+        geometry: The grid of the scan, in the order of the file.
+        centre_lps_mm: Centre of the box as ``(x, y, z)`` in LPS, in mm.
+        spec: Size, spacing and orientation of the box.
+
+    Raises:
+        VolumeError: MV2250 if the box lies outside the scan altogether.
+    """
+    order = geometry.axis_order(spec.orientation)
+    plans = _plan_box(geometry.reordered(order), centre_lps_mm, spec)
+    return order.source_box(*_hull([plans]), geometry.shape_zyx)
 
 
 def _plan_box(

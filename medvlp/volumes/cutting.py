@@ -1,5 +1,8 @@
 """Cut the planned boxes of a scan, a few at a time; meant for a worker process.
 
+The boxes of an organ are read together. Windows are cut slab by slab in the order in which the
+file holds them, so that memory depends on the size of a window and not on the length of the scan.
+
 Letters: b boxes of a batch, Z Y X box.
 """
 
@@ -11,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medvlp.volumes.case_scan import opened_case
-from medvlp.volumes.crops import crop_volume
-from medvlp.volumes.grid_source import GridSource
+from medvlp.volumes.crops import crop_volume, crop_volumes, needed_box
+from medvlp.volumes.held_planes import held_planes
 from medvlp.volumes.units import crop_spec
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medvlp.types import Case, VolumePreprocessing
-    from medvlp.volumes.crops import Crop
+    from medvlp.volumes.crops import Crop, CropSpec
     from medvlp.volumes.dicom_reader import IrregularChoice
     from medvlp.volumes.units import ScanUnit
     from medvlp.volumes.volume import VolumeSource
@@ -58,7 +61,7 @@ def cut_units(
     irregular: IrregularChoice,
     batch_size: int,
 ) -> Iterator[UnitBatch]:
-    """Yield the boxes of a scan in their order; windows that hold only air are left out.
+    """Yield the boxes of a scan, each once; windows that hold only air are left out.
 
     Args:
         case: The scan.
@@ -68,26 +71,45 @@ def cut_units(
         batch_size: Most boxes at a time.
 
     Yields:
-        Batches of at least one box.
+        Batches of at least one box. Those of an organ come in their order; windows come in the
+        order in which the file holds their planes, which ``index`` tells.
 
     Raises:
         VolumeError: What opening and reading raises.
     """
     spec = crop_spec(preprocessing)
-    is_raster = preprocessing.region is None
+    cut = _cut_windows if preprocessing.region is None else _cut_organs
     with opened_case(case, irregular=irregular) as scan:
-        source = _held(scan.source) if len(units) > 1 else scan.source
         waiting: list[tuple[int, Crop]] = []
-        for number, unit in enumerate(units):
-            crop = crop_volume(source, unit.centre_lps_mm, spec)
-            if is_raster and is_air(crop.values):
-                continue
-            waiting.append((number, crop))
+        for numbered in cut(scan.source, units, spec):
+            waiting.append(numbered)
             if len(waiting) == batch_size:
                 yield _batch(waiting)
                 waiting = []
         if waiting:
             yield _batch(waiting)
+
+
+def _cut_organs(
+    source: VolumeSource, units: Sequence[ScanUnit], spec: CropSpec
+) -> Iterator[tuple[int, Crop]]:
+    """Cut the few boxes of an organ, together where they lie near one another."""
+    yield from enumerate(crop_volumes(source, [unit.centre_lps_mm for unit in units], spec))
+
+
+def _cut_windows(
+    source: VolumeSource, units: Sequence[ScanUnit], spec: CropSpec
+) -> Iterator[tuple[int, Crop]]:
+    """Cut the windows that hold more than air, those of one slab of the file after another."""
+
+    def first_plane(number: int) -> int:
+        return needed_box(source.geometry, units[number].centre_lps_mm, spec)[0][0]
+
+    held = held_planes(source)
+    for number in sorted(range(len(units)), key=first_plane):
+        crop = crop_volume(held, units[number].centre_lps_mm, spec)
+        if not is_air(crop.values):
+            yield number, crop
 
 
 def is_air(hu: NDArray[np.float32]) -> bool:
@@ -97,12 +119,6 @@ def is_air(hu: NDArray[np.float32]) -> bool:
         hu: Hounsfield units, any shape.
     """
     return int(np.count_nonzero(hu > _TISSUE_HU)) < _LEAST_SHARE * hu.size
-
-
-def _held(source: VolumeSource) -> VolumeSource:
-    """Read a scan whole where every box would decode the same bytes again."""
-    is_mapped = isinstance(source, GridSource) and source.body.packing == "none"
-    return source if is_mapped else source.read()
 
 
 def _batch(crops: Sequence[tuple[int, Crop]]) -> UnitBatch:

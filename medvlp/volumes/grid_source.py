@@ -12,9 +12,11 @@ from medvlp.volumes.bodies import read_planes
 from medvlp.volumes.volume import Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
-    from medvlp.volumes.bodies import Box, VoxelBody
+    from medvlp.volumes.bodies import VoxelBody
     from medvlp.volumes.geometry import VolumeGeometry
     from medvlp.volumes.volume import Finding
 
@@ -58,18 +60,44 @@ class GridSource:
         self, start_zyx: tuple[int, int, int], stop_zyx: tuple[int, int, int]
     ) -> NDArray[np.int16] | NDArray[np.float32]:
         """Return the values of a box, rescaled once; see :meth:`read` for the errors."""
-        box = (start_zyx, stop_zyx)
-        plain = self.slope == 1.0 and self.intercept == 0.0
-        if self.body.dtype.kind in "iu" and (plain or self._stays_integer()):
+        if self._keeps_integers:
             return self._integers(self.read_stored(start_zyx, stop_zyx))
         shape = tuple(high - low for low, high in zip(start_zyx, stop_zyx, strict=True))
         values = np.empty(shape, dtype=np.float32)
-        for z, plane in enumerate(read_planes(self.body, box)):
-            # Float64 in between: float32 products would differ from those of other readers.
-            real = plane if plain else plane.astype(np.float64) * self.slope + self.intercept
-            values[z] = real
-            self._check_finite(values[z], (start_zyx[0] + z, start_zyx[1], start_zyx[2]), box)
+        for z, plane in enumerate(read_planes(self.body, (start_zyx, stop_zyx))):
+            values[z] = self._real(plane, (start_zyx[0] + z, start_zyx[1], start_zyx[2]))
         return values
+
+    def read_some(self, places: Sequence[int]) -> NDArray[np.int16] | NDArray[np.float32]:
+        """Return some whole planes, rescaled once; no others are kept in memory.
+
+        A plain file is read at these planes only, a compressed one is inflated once.
+
+        Args:
+            places: Indices of planes, rising, at least one.
+
+        Returns:
+            Shape ``(len(places), Y, X)``.
+
+        Raises:
+            VolumeError: See :meth:`read`; for what was read or inflated.
+        """
+        if self._keeps_integers:
+            stored = [plane.copy() for z, plane in self._planes_at(places) if z in places]
+            return self._integers(np.stack(stored))
+        real = ((z, self._real(plane, (z, 0, 0))) for z, plane in self._planes_at(places))
+        return np.stack([plane for z, plane in real if z in places])
+
+    def _planes_at(self, places: Sequence[int]) -> Iterator[tuple[int, NDArray[np.generic]]]:
+        """Yield the stored planes at these places; of a compressed body those before them too."""
+        _, height, width = self.geometry.shape_zyx
+        if self.body.packing == "none":
+            for z in places:
+                for plane in read_planes(self.body, ((z, 0, 0), (z + 1, height, width))):
+                    yield z, plane
+        else:
+            box = ((0, 0, 0), (places[-1] + 1, height, width))
+            yield from enumerate(read_planes(self.body, box))
 
     def read_stored(
         self, start_zyx: tuple[int, int, int], stop_zyx: tuple[int, int, int]
@@ -81,8 +109,22 @@ class GridSource:
             values[z] = plane
         return values
 
-    def _stays_integer(self) -> bool:
-        return self.slope.is_integer() and self.intercept.is_integer()
+    @property
+    def _is_plain(self) -> bool:
+        return self.slope == 1.0 and self.intercept == 0.0
+
+    @property
+    def _keeps_integers(self) -> bool:
+        stays = float(self.slope).is_integer() and float(self.intercept).is_integer()
+        return self.body.dtype.kind in "iu" and stays
+
+    def _real(self, plane: NDArray[np.generic], first: tuple[int, int, int]) -> NDArray[np.float32]:
+        """Rescale a plane whose first value lies at ``first``, in a new array."""
+        # Float64 in between: float32 products would differ from those of other readers.
+        real = plane if self._is_plain else plane.astype(np.float64) * self.slope + self.intercept
+        values = np.array(real, dtype=np.float32)
+        self._check_finite(values, first)
+        return values
 
     def _integers(self, stored: NDArray[np.generic]) -> NDArray[np.int16] | NDArray[np.float32]:
         slope, intercept = int(self.slope), int(self.intercept)
@@ -100,9 +142,7 @@ class GridSource:
             )
         return (stored.astype(np.float64) * slope + intercept).astype(np.float32)
 
-    def _check_finite(
-        self, plane: NDArray[np.float32], first: tuple[int, int, int], box: Box
-    ) -> None:
+    def _check_finite(self, plane: NDArray[np.float32], first: tuple[int, int, int]) -> None:
         finite = np.isfinite(plane)
         if finite.all():
             return

@@ -87,14 +87,13 @@ def sampled_volume(source: VolumeSource, planes: int = 32) -> Volume:
     """
     depth, height, width = source.geometry.shape_zyx
     places = sorted({round(at) for at in np.linspace(0, depth - 1, min(planes, depth))})
-    if isinstance(source, GridSource) and source.body.packing != "none":
-        whole = source.read_region((0, 0, 0), source.geometry.shape_zyx)  # inflates once
-        values = [whole[z : z + 1] for z in places]
+    if isinstance(source, GridSource):
+        values = source.read_some(places)
     else:
-        values = [source.read_region((z, 0, 0), (z + 1, height, width)) for z in places]
+        read = [source.read_region((z, 0, 0), (z + 1, height, width)) for z in places]
+        values = cast("NDArray[np.int16] | NDArray[np.float32]", np.concatenate(read))
     geometry = replace(source.geometry, shape_zyx=(len(places), height, width))
-    stacked = cast("NDArray[np.int16] | NDArray[np.float32]", np.concatenate(values))
-    return Volume(stacked, geometry, source.modality)
+    return Volume(values, geometry, source.modality)
 
 
 def _sample(values: NDArray[np.int16] | NDArray[np.float32]) -> NDArray[np.float64]:

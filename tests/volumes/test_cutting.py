@@ -7,9 +7,12 @@ import pytest
 
 from medvlp.volumes.crops import crop_volume
 from medvlp.volumes.cutting import cut_units, is_air
+from medvlp.volumes.grid_source import GridSource
 from medvlp.volumes.survey import ScanRules, survey_scan
-from medvlp.volumes.units import crop_spec
-from tests.volumes.bodies import KIDNEYS, WINDOWS, make_body, write_body
+from medvlp.volumes.units import crop_spec, plan_windows
+from tests.volumes.bodies import KIDNEYS, WINDOWS, make_body, save_scan, write_body
+
+REGION = GridSource.read_region
 
 
 @pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz"])
@@ -39,6 +42,53 @@ def test_cut_units__leaves_out_windows_of_air(tmp_path: Path) -> None:
     for number, unit in enumerate(units):
         crop = crop_volume(volume, unit.centre_lps_mm, crop_spec(WINDOWS))
         assert (number in kept) != is_air(crop.values)
+
+
+@pytest.mark.parametrize("codes", ["SLP", "IRA", "PIR"])
+def test_cut_units__goes_through_a_compressed_file_once_in_any_order_of_axes(
+    tmp_path: Path, codes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, _ = make_body()
+    turned = volume.oriented(codes)
+    case = write_body(tmp_path, mask=None)
+    save_scan(case.path, turned)
+    units = plan_windows(turned.geometry, WINDOWS)
+    read: list[tuple[int, int]] = []
+
+    def read_region(source: GridSource, start, stop):
+        read.append((start[0], stop[0]))
+        return REGION(source, start, stop)
+
+    monkeypatch.setattr(GridSource, "read_region", read_region)
+    batches = list(cut_units(case, units, WINDOWS, "refuse", 4))
+    monkeypatch.undo()
+    assert read == sorted(read)
+    assert all(high - low < 30 for low, high in read)
+    for batch in batches:
+        for number, hu in zip(batch.index, batch.hu, strict=True):
+            crop = crop_volume(turned, units[number].centre_lps_mm, crop_spec(WINDOWS))
+            np.testing.assert_array_equal(hu, crop.values)
+    kept = sorted(np.concatenate([batch.index for batch in batches]))
+    values = [crop_volume(turned, u.centre_lps_mm, crop_spec(WINDOWS)).values for u in units]
+    assert kept == [number for number, hu in enumerate(values) if not is_air(hu)]
+
+
+def test_cut_units__reads_both_kidneys_of_a_compressed_file_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = write_body(tmp_path)
+    units = survey_scan(case, KIDNEYS, ScanRules()).units
+    read: list[int] = []
+
+    def read_region(source: GridSource, start, stop):
+        read.append(stop[2] - start[2])
+        return REGION(source, start, stop)
+
+    monkeypatch.setattr(GridSource, "read_region", read_region)
+    (batch,) = cut_units(case, units, KIDNEYS, "refuse", 4)
+    assert len(batch.index) == 2
+    assert len(read) == 1
+    assert read[0] < 56
 
 
 def test_is_air__tells_air_from_lung_with_its_vessels() -> None:
