@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medvlp.volumes.crops import Crop, CropSpec
+    from medvlp.volumes.geometry import VolumeGeometry
     from medvlp.volumes.masks import Label, LabelMap
     from medvlp.volumes.volume import VolumeSource
 
@@ -57,7 +58,9 @@ def find_regions(mask: LabelMap, label: Label, *, by_side: bool = False) -> list
         mask: The label map.
         label: A number, a name, the name of a pair without its side (``kidney``), or several of
             these that make one structure (``("kidney", "tumor")``).
-        by_side: Part a label that holds both sides into two regions, by its largest pieces.
+        by_side: Part a label that holds both sides into two regions, by its largest pieces. Pieces
+            above or before one another are one side in parts and stay together, without a side;
+            a label whose name has a side is never parted.
 
     Returns:
         One region; one per side where the label is a pair or is parted, the right one first.
@@ -66,17 +69,16 @@ def find_regions(mask: LabelMap, label: Label, *, by_side: bool = False) -> list
         VolumeError: MV2241 if no voxel has the label, MV2243 if its name is not known.
     """
     numbers = [number for number in mask.numbers_of(label) if (mask.labels == number).any()]
+    own_names = [mask.names.get(number, "") for number in numbers]
     if isinstance(label, tuple):
         chosen, name = mask.select(label), str(label[0])
         return _parted(mask, chosen, name) if by_side else [_region(mask, chosen, name, "")]
     if len(numbers) > 1:
         regions = [
-            _region(
-                mask, mask.labels == number, mask.names[number], _named_side(mask.names[number])
-            )
-            for number in numbers
+            _region(mask, mask.labels == number, name, _named_side(name))
+            for number, name in zip(numbers, own_names, strict=True)
         ]
-    elif by_side:
+    elif by_side and not any(_named_side(name) for name in own_names):
         regions = _parted(mask, mask.select(label), str(label))
     else:
         chosen = mask.select(label)
@@ -155,7 +157,7 @@ def _parted(mask: LabelMap, chosen: NDArray[np.bool_], name: str) -> list[Region
     voxel_ml = float(np.prod(mask.geometry.spacing_zyx_mm)) / 1000.0
     order = np.argsort(sizes)[::-1][:2]
     large = [int(piece) + 1 for piece in order if sizes[piece] * voxel_ml >= _LEAST_SIDE_ML]
-    if len(large) < 2:
+    if len(large) < 2 or _overlap_across(mask.geometry, *(pieces == piece for piece in large)):
         return [_region(mask, chosen, name, "")]
     regions = [_region(mask, pieces == piece, name, "") for piece in large]
     regions.sort(key=lambda region: region.centre_lps_mm[0])
@@ -171,3 +173,14 @@ def _parted(mask: LabelMap, chosen: NDArray[np.bool_], name: str) -> list[Region
         )
         for side, region in zip(sides, regions, strict=True)
     ]
+
+
+def _overlap_across(
+    geometry: VolumeGeometry, one: NDArray[np.bool_], other: NDArray[np.bool_]
+) -> bool:
+    """Say whether two pieces lie beside no midline: their reaches from right to left overlap."""
+    (low, high), (other_low, other_high) = (
+        (x_mm.min(), x_mm.max())
+        for x_mm in (geometry.index_to_lps(np.argwhere(piece))[:, 0] for piece in (one, other))
+    )
+    return bool(low <= other_high and other_low <= high)

@@ -45,6 +45,25 @@ def test_find_regions__parts_a_label_without_sides() -> None:
     assert [region.side for region in find_regions(alone, 1, by_side=True)] == [""]
 
 
+def test_find_regions__keeps_the_side_that_a_lone_label_names() -> None:
+    """After a nephrectomy the other kidney stays what it is, also where its label is in pieces."""
+    labels = np.where(LABELS == 2, LABELS, 0)
+    labels[15:20, 12:22, 5:15] = 2  # 20 ml of the left kidney's label, far from it
+    mask = LabelMap(labels, GEOMETRY, NAMES)
+    (region,) = find_regions(mask, "kidney", by_side=True)
+    assert (region.name, region.side) == ("kidney_left", "left")
+
+
+def test_find_regions__does_not_part_pieces_of_one_side() -> None:
+    labels = np.zeros_like(LABELS)
+    labels[0:8, 10:22, 5:15] = 1
+    labels[12:20, 10:22, 8:18] = 1
+    mask = LabelMap(labels, GEOMETRY, {1: "kidney"})
+    (region,) = find_regions(mask, "kidney", by_side=True)
+    assert (region.name, region.side) == ("kidney", "")
+    assert region.volume_ml == pytest.approx(2 * 8 * 12 * 10 * 20 / 1000)
+
+
 @pytest.mark.parametrize("number", ["00004", "00041", "00108"])
 def test_real_kidneys_with_their_tumours__are_parted_by_side(real_data: Path, number: str) -> None:
     mask = read_mask(real_data / f"ct/kits_nc/case_{number}_segmentation.nii.gz", names="kits")
