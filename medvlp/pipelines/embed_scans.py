@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medvlp.embedding.volumes import ScanSettings, embed_scan, scan_parameters_sha256
 from medvlp.errors import FeatureError
-from medvlp.io import publish_file
+from medvlp.io import json_sha256, publish_file
 from medvlp.jobs.workers import run_in_worker
 from medvlp.volumes.case_scan import case_content_sha256, read_case_volume
 from medvlp.volumes.features import (
@@ -41,7 +41,8 @@ class ScanEmbedder:
         encoder: The volume encoder.
         settings: What is accepted of scans and masks, organ finder, batch size and limits.
         folder: Where ``<case_key>.h5`` files are kept.
-        organ_folder: Where label maps of an organ finder are kept, ``<case_key>.nii.gz``.
+        organ_folder: Where label maps of an organ finder are kept: ``<case_key>-<hash>.nii.gz``,
+            the hash of scan, finder, organs and what is accepted of irregular slices.
         need_projected: Whether features will be compared with text.
     """
 
@@ -128,25 +129,28 @@ class ScanEmbedder:
             return case
         if self.settings.organ_finder is None:
             raise missing_mask(case, region)
-        scan_sha256 = case_content_sha256(case)
-        path = self.organ_folder / f"{case.case_key}-{scan_sha256[:12]}.nii.gz"
+        sides = (f"{region}_right", f"{region}_left") if is_paired(region) else (region,)
+        organs = tuple(dict.fromkeys((*sides, *GUARD_ORGANS)))
+        made_from = json_sha256(
+            [
+                case_content_sha256(case),
+                self.settings.organ_finder,
+                organs,
+                self.settings.rules.irregular,
+            ]
+        )
+        path = self.organ_folder / f"{case.case_key}-{made_from[:12]}.nii.gz"
         if not path.exists():
-            self._label_organs(case, region, path)
+            self._label_organs(case, organs, path)
         return replace(case, mask=path)
 
-    def _label_organs(self, case: Case, region: str, path: Path) -> None:
+    def _label_organs(self, case: Case, organs: tuple[str, ...], path: Path) -> None:
         """Let the organ finder label a scan, and keep what it found."""
         volume = run_in_worker(
             read_case_volume, case, self.settings.rules.irregular, limits=self.settings.limits
         )
-        sides = (f"{region}_right", f"{region}_left") if is_paired(region) else (region,)
         with TemporaryDirectory(prefix="medvlp-organs-") as folder:
-            mask = find_organs(
-                self.settings.organ_finder or "",
-                volume,
-                Path(folder),
-                tuple(dict.fromkeys((*sides, *GUARD_ORGANS))),
-            )
+            mask = find_organs(self.settings.organ_finder or "", volume, Path(folder), organs)
         path.parent.mkdir(parents=True, exist_ok=True)
         with publish_file(path) as partial:
             write_label_map(partial, mask)

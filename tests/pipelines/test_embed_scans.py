@@ -16,7 +16,14 @@ from medvlp.volumes.mask_writing import write_label_map
 from medvlp.volumes.masks import LabelMap
 from medvlp.volumes.organ_finders import ORGAN_FINDERS
 from medvlp.volumes.survey import ScanRules
-from tests.volumes.bodies import make_body, make_encoder, save_scan, save_series, write_body
+from tests.volumes.bodies import (
+    KIDNEYS,
+    make_body,
+    make_encoder,
+    save_scan,
+    save_series,
+    write_body,
+)
 
 
 def embedder(out: Path, **more: object) -> ScanEmbedder:
@@ -115,3 +122,28 @@ def test_embed__keeps_what_an_organ_finder_labelled(
     made.feature_path(case).unlink()
     embed(made, case)
     assert len(calls) == 1
+
+
+def test_with_mask__labels_a_scan_again_for_other_organs_and_by_another_finder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, ...]] = []
+
+    def find(scan: Path, folder: Path, organs: Sequence[str]) -> Path:
+        calls.append(tuple(organs))
+        write_label_map(folder / "answer.nii.gz", make_body()[1])
+        return folder / "answer.nii.gz"
+
+    monkeypatch.setitem(ORGAN_FINDERS._entries, "one", find)
+    monkeypatch.setitem(ORGAN_FINDERS._entries, "two", find)
+    case = write_body(tmp_path, mask=None)
+    spleen = replace(KIDNEYS, region="spleen")
+    masks = [
+        embedder(tmp_path, preprocessing=box, settings=ScanSettings(organ_finder=finder))
+        .with_mask(case)
+        .mask
+        for finder, box in (("one", KIDNEYS), ("one", spleen), ("two", KIDNEYS), ("one", KIDNEYS))
+    ]
+    assert len(set(masks)) == 3
+    assert masks[3] == masks[0]
+    assert [organs[0] for organs in calls] == ["kidney_right", "spleen", "kidney_right"]
