@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +68,7 @@ def number_reports(reports: Sequence[str]) -> list[int]:
     return [known.get(report, -1) for report in reports]
 
 
+@lru_cache(maxsize=200_000)
 def variants_of(report: str) -> tuple[str, ...]:
     """Return the texts of a report that vectors are computed of: as it is, and shuffled.
 
