@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,12 +52,14 @@ class FoundMask:
         place: Where it counts as lying: the same, or its place below ``--masks`` in the input.
         frame_uid: UID of the coordinate system of a DICOM segmentation, or empty.
         is_given: Whether it lies below ``--masks``, where the name alone can tell its scan.
+        case_id: Name of the case that its path below ``--masks`` spells, or empty.
     """
 
     path: Path
     place: Path
     frame_uid: str = ""
     is_given: bool = False
+    case_id: str = ""
 
 
 def masks_below(folder: Path, root: Path) -> list[FoundMask]:
@@ -87,9 +89,12 @@ def masks_below(folder: Path, root: Path) -> list[FoundMask]:
             f"--masks {folder} holds no label map",
             expected="NIfTI, NRRD, MetaImage or DICOM SEG files named as the scans",
         )
-    return group_organs(
-        FoundMask(path=file, place=root / file.relative_to(folder), is_given=True) for file in files
-    )
+    return group_organs(_given_mask(file, file.relative_to(folder), root) for file in files)
+
+
+def _given_mask(path: Path, below: Path, root: Path) -> FoundMask:
+    case_id = below.with_name(bare_stem(below.name)).as_posix()
+    return FoundMask(path=path, place=root / below, is_given=True, case_id=case_id)
 
 
 def group_organs(masks: Iterable[FoundMask]) -> list[FoundMask]:
@@ -101,7 +106,8 @@ def group_organs(masks: Iterable[FoundMask]) -> list[FoundMask]:
     for folder, inside in by_folder.items():
         if is_organ_folder([mask.path.name for mask in inside]):
             first = inside[0]
-            found.append(FoundMask(path=folder, place=first.place.parent, is_given=first.is_given))
+            whose = first.case_id.rpartition("/")[0]
+            found.append(replace(first, path=folder, place=first.place.parent, case_id=whose))
         else:
             found.extend(inside)
     return found
@@ -115,7 +121,8 @@ def pair_masks(
     A DICOM segmentation belongs to the scans in its coordinate system. Other masks belong to the
     scan beside them whose name theirs begins with, else to the only scan beside them; beside means
     the same folder, the folder above, or a folder of masks next to that of the scan. A mask below
-    ``--masks`` that lies beside none belongs to the only scan of its name, wherever that lies.
+    ``--masks`` goes to the case whose name its path spells; where it lies beside none, it belongs
+    to the only scan of its name, wherever that lies.
 
     Args:
         scans: The scans.
@@ -149,14 +156,18 @@ class _Neighbourhood:
     def __init__(self, scans: Sequence[ScanPlace]) -> None:
         self._by_folder = _grouped((scan.folder, scan) for scan in scans)
         self._by_parent = _grouped((scan.folder.parent, scan) for scan in scans)
+        self._by_grandparent = _grouped((scan.folder.parent.parent, scan) for scan in scans)
         self._by_frame = _grouped((scan.frame_uid, scan) for scan in scans if scan.frame_uid)
         self._by_stem = _grouped((scan.stem, scan) for scan in scans)
+        self._by_case = _grouped((scan.case_id, scan) for scan in scans)
 
     def owners(self, mask: FoundMask) -> list[ScanPlace]:
         """Return the scans that a mask belongs to."""
         in_frame = self._by_frame.get(mask.frame_uid, [])
         if in_frame:
             return list(in_frame)
+        if mask.case_id in self._by_case:
+            return self._by_case[mask.case_id]
         folder, stem = mask.place.parent, bare_stem(mask.place.name)
         beside = [*self._by_folder.get(folder, []), *self._folders_in(folder)]
         named = _named_after(stem, beside)
@@ -169,11 +180,16 @@ class _Neighbourhood:
         ]
         if inside:
             return inside if len(inside) == 1 else []
-        next_to = [] if beside else self._by_parent.get(folder.parent, [])
+        next_to = [] if beside else self._in_folders_of(folder.parent)
         namesakes = [scan for scan in next_to if scan.stem == stem]
         if not namesakes and mask.is_given:
             namesakes = self._by_stem.get(stem, [])
         return namesakes if len(namesakes) == 1 else []
+
+    def _in_folders_of(self, folder: Path) -> list[ScanPlace]:
+        """Return the scans in the folders of a folder: files there, and series in a folder."""
+        series = self._by_grandparent.get(folder, [])
+        return [*self._by_parent.get(folder, []), *(scan for scan in series if scan.is_folder)]
 
     def _folders_in(self, folder: Path) -> list[ScanPlace]:
         return [scan for scan in self._by_parent.get(folder, []) if scan.is_folder]

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from medvlp.pipelines.scan_masks import FoundMask, ScanPlace, bare_stem, group_organs, pair_masks
+from medvlp.pipelines.scan_masks import (
+    FoundMask,
+    ScanPlace,
+    bare_stem,
+    group_organs,
+    masks_below,
+    pair_masks,
+)
 
 
 def scan(name: str, *, frame: str = "") -> ScanPlace:
@@ -53,6 +60,22 @@ def test_pair_masks__goes_by_place_and_name(scans: list[str], name: str, owner: 
 @pytest.mark.parametrize("name", ["p/seg.nii.gz", "p/s1_seg.nrrd", "p/s1/seg.nii.gz", "p/s1"])
 def test_pair_masks__finds_the_series_of_a_folder(name: str) -> None:
     assert paired([series("p/s1")], mask(name)) == {"p/s1": name}
+
+
+def test_pair_masks__finds_the_series_beside_a_folder_of_masks() -> None:
+    scans = [series("in/scans/s1"), series("in/scans/s2"), series("in/deeper/scans/s2")]
+    assert paired(scans, mask("in/masks/s2.nii.gz")) == {"in/scans/s2": "in/masks/s2.nii.gz"}
+
+
+@pytest.mark.parametrize("name", ["flat#2.nii.gz", "flat#2/kidney_left.nii.gz"])
+def test_masks_below__goes_by_the_case_that_a_path_spells(tmp_path: Path, name: str) -> None:
+    root, given = tmp_path / "in", tmp_path / "masks"
+    at = {"folder": root / "flat", "stem": "flat", "is_folder": True}
+    scans = [ScanPlace(case_id=f"flat#{number}", **at) for number in (1, 2, 3)]
+    (given / name).parent.mkdir(parents=True)
+    (given / name).write_bytes(b"NRRD0004\n")
+    chosen, _ = pair_masks(scans, masks_below(given, root))
+    assert chosen == {"flat#2": given / Path(name).parts[0]}
 
 
 def test_pair_masks__leaves_a_mask_between_two_series_alone() -> None:
