@@ -66,7 +66,8 @@ def test_measure_tumours__is_the_same_in_all_48_orders_of_the_axes() -> None:
     for axes in itertools.permutations(range(3)):
         for flips in itertools.product((False, True), repeat=3):
             order = AxisOrder((axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]))
-            turned = LabelMap(order.apply(mask.labels), mask.geometry.reordered(order), KITS)
+            labels = order.apply(mask.labels).astype(np.uint8, copy=False)
+            turned = LabelMap(labels, mask.geometry.reordered(order), KITS)
             found = measure_tumours(turned)
             for one, other in zip(found.tumours, usual.tumours, strict=True):
                 assert one.side == other.side
@@ -146,6 +147,13 @@ def test_measure_tumours__keeps_tumours_that_touch_no_kidney() -> None:
     assert (near.exophytic_share, near.renal.exophytic) == (1.0, 1)
     assert (far.side, far.gap_mm, far.growth, far.polar_location) == ("", None, None, None)
     assert (far.renal.radius, far.renal.exophytic, far.renal.polar) == (1, None, None)
+
+
+def test_measure_tumours__gives_a_tumour_of_both_kidneys_to_the_one_it_touches_most() -> None:
+    found = measure_tumours(draw([RIGHT, LEFT, ((5, 0, 0), (45, 20, 20), 2)]))
+    assert found.evidence == "both kidneys"
+    assert only(found).side == "left"
+    assert only(found).gap_mm == 0.0
 
 
 def test_measure_tumours__does_not_guess_the_side_of_a_kidney_alone() -> None:
