@@ -38,6 +38,7 @@ __all__ = [
     "TextTowerCard",
     "TextTowerMeta",
     "build_projection",
+    "fill_text_side",
     "load_text_tower",
     "save_text_tower",
     "take_knowledge_text",
@@ -295,10 +296,32 @@ def take_text_tower(
     Raises:
         ModelError: If the towers differ (MV1409) or the tokenizers do (MV2043).
     """
-    _check_same(model.settings.text, source, tokenizer, where)
     parts = nn.ModuleDict(
         {"text_tower": model.text_tower, "text_projection": model.text_projection}
     )
+    fill_text_side(parts, model.settings.text, source, tokenizer, where)
+
+
+def fill_text_side(
+    parts: nn.Module,
+    settings: TextTowerSettings,
+    source: LoadedText,
+    tokenizer: CaptionTokenizer,
+    where: str,
+) -> None:
+    """Give ``text_tower`` and ``text_projection`` of any model the weights of another training.
+
+    Args:
+        parts: A module of these two.
+        settings: The text tower's settings.
+        source: The other training's text tower.
+        tokenizer: The tokenizer that the model's texts come from.
+        where: Where the other comes from, for messages.
+
+    Raises:
+        ModelError: If the towers differ (MV1409) or the tokenizers do (MV2043).
+    """
+    _check_same(settings, source, tokenizer, where)
     load_weights_into(parts, source.model.state_dict(), where)
 
 

@@ -146,7 +146,18 @@ class VolumeDualEncoder(nn.Module):
         Raises:
             ValueError: If the model has no text tower.
         """
+        parts = self.text_parts()
+        return TextSide(parts["text_tower"], parts["text_projection"])
+
+    def text_parts(self) -> nn.ModuleDict:
+        """Return ``text_tower`` and ``text_projection`` by these names.
+
+        Raises:
+            ValueError: If the model has no text tower.
+        """
         if self.text_tower is None or self.text_projection is None:
             msg = "this model has no text tower"
             raise ValueError(msg)
-        return TextSide(self.text_tower, self.text_projection)
+        return nn.ModuleDict(
+            {"text_tower": self.text_tower, "text_projection": self.text_projection}
+        )
