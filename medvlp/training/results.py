@@ -16,10 +16,9 @@ from medvlp.models.bundle_schema import Provenance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from medvlp.models.text_tower import TextTowerMeta
     from medvlp.training.run import RunSettings
 
-__all__ = ["KnowledgeOrigin", "SaveResult", "run_provenance"]
+__all__ = ["KnowledgeOrigin", "SaveResult", "TowerOrigin", "run_provenance"]
 
 _LIBRARIES = ("torch", "timm", "transformers", "lightning", "tokenizers", "numpy")
 _LOCAL_KEYS = {
@@ -29,6 +28,8 @@ _LOCAL_KEYS = {
     "captions_of",
     "image_from",
     "text_from",
+    "text_features",
+    "texts_from",
     "exclude_synonyms_file",
     "default_root_dir",
     "dirpath",
@@ -82,13 +83,26 @@ class KnowledgeOrigin(Protocol):
         """Whether text of the UMLS is in it."""
 
 
+class TowerOrigin(Protocol):
+    """A trained tower that a run begins with, as far as the result must tell of it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """What it was trained on."""
+
+
 def run_provenance(
     settings: RunSettings,
     config: Mapping[str, Any],
     *,
     data_sha256: str = "",
     graph: KnowledgeOrigin | None = None,
-    text_origin: TextTowerMeta | None = None,
+    text_origin: TowerOrigin | None = None,
+    image_origin: TowerOrigin | None = None,
 ) -> Provenance:
     """Return where the weights of a run come from, without local paths.
 
@@ -98,21 +112,24 @@ def run_provenance(
         data_sha256: Hash of the training data.
         graph: The knowledge graph that went into the training.
         text_origin: The text tower that the run began with; UMLS text stays on record through it.
+        image_origin: The image tower that the run began with.
     """
     notes: list[str] = []
     if graph is not None and graph.content_sha256:
         notes.append(f"Knowledge graph with content sha256 {graph.content_sha256}.")
-    if text_origin is not None:
-        notes.append(f"Began with the text tower {text_origin.name!r}.")
-        notes.extend(text_origin.provenance.notes)
-    from_text = text_origin is not None and text_origin.provenance.holds_umls
+    begun = {"text": text_origin, "image": image_origin}
+    origins = {kind: origin for kind, origin in begun.items() if origin is not None}
+    for kind, origin in origins.items():
+        notes.append(f"Began with the {kind} tower {origin.name!r}.")
+        notes.extend(origin.provenance.notes)
+    from_origin = any(origin.provenance.holds_umls for origin in origins.values())
     return Provenance(
         medvlp_version=medvlp.__version__,
         libraries={name: version(name) for name in _LIBRARIES},
         data=settings.data,
         data_sha256=data_sha256,
         settings=_without_local_paths(config),
-        holds_umls=from_text or (graph is not None and graph.holds_umls),
+        holds_umls=from_origin or (graph is not None and graph.holds_umls),
         notes=tuple(dict.fromkeys(notes)),
     )
 

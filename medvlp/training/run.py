@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLE_FOLDER",
+    "IMAGE_TOWER_FOLDER",
     "TEXT_TOWER_FOLDER",
     "RunSettings",
     "SaveConfig",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 BUNDLE_FOLDER = "bundle"
+IMAGE_TOWER_FOLDER = "image_tower"
 TEXT_TOWER_FOLDER = "text_tower"
 
 
@@ -65,7 +67,7 @@ def prepare_run_folder(settings: RunSettings) -> None:
     Raises:
         OutputError: If the folder holds what a run leaves (MV1704) or cannot be written (MV1104).
     """
-    for name in (BUNDLE_FOLDER, TEXT_TOWER_FOLDER):
+    for name in (BUNDLE_FOLDER, IMAGE_TOWER_FOLDER, TEXT_TOWER_FOLDER):
         if (settings.folder / name).exists():
             raise OutputError(
                 "MV1704",
