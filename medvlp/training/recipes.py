@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medvlp.data.modules import PairsDataModule
+from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.registry import Registry
 from medvlp.training.knowledge import KnowledgeModule
 from medvlp.training.knowledge_data import GraphAttributesDataModule
 from medvlp.training.knowledge_run import SaveTextTower
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.pairs_run import SaveBundle
+from medvlp.training.report_data import ReportsDataModule
+from medvlp.training.report_text import ReportTextModule
+from medvlp.training.report_text_run import SaveReportText
 from medvlp.training.run import RunSettings
+from medvlp.training.scan_alignment import ScanAlignmentModule
+from medvlp.training.scan_attributes import ScanAttributesModule
+from medvlp.training.scan_run import SaveImageTower, SaveVolumeBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,3 +51,8 @@ class Recipe:
 RECIPES: Registry[Recipe] = Registry("recipe")
 RECIPES.register(DEFAULT_RECIPE)(Recipe(ContrastiveModule, PairsDataModule, SaveBundle))
 RECIPES.register("knowledge")(Recipe(KnowledgeModule, GraphAttributesDataModule, SaveTextTower))
+RECIPES.register("report-text")(Recipe(ReportTextModule, ReportsDataModule, SaveReportText))
+RECIPES.register("scan-attributes")(
+    Recipe(ScanAttributesModule, ScanPairsDataModule, SaveImageTower)
+)
+RECIPES.register("scans")(Recipe(ScanAlignmentModule, ScanPairsDataModule, SaveVolumeBundle))
