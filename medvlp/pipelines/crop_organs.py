@@ -201,12 +201,13 @@ def _case(item: JobItem[TrainingScan]) -> Case:
 
 
 def _stamps(scan: TrainingScan) -> list[list[int]]:
-    """Return size and time of change of scan and mask."""
+    """Return number of files, bytes and latest change of scan and mask."""
     found = []
     for path in (scan.path, scan.mask):
-        if path is not None and path.exists():
-            stat = path.stat()
-            found.append([stat.st_size, stat.st_mtime_ns])
+        files = [] if path is None else [path, *(path.rglob("*") if path.is_dir() else ())]
+        stats = [file.stat() for file in files if file.exists()]
+        size = sum(stat.st_size for stat in stats)
+        found.append([len(stats), size, max((stat.st_mtime_ns for stat in stats), default=0)])
     return found
 
 

@@ -156,6 +156,22 @@ def test_crop_organs__lists_what_cannot_be_used(cohort: Path, tmp_path: Path) ->
     assert manifest.info.counts["failed"] == len(listed)
 
 
+def test_crop_organs__reads_series_and_notices_a_changed_slice(tmp_path: Path) -> None:
+    grid = {"shape_zyx": (40, 60, 80), "spacing_mm": (7.0, 6.0, 5.0)}
+    folder = tmp_path / "series"
+    write_scan_cohort(folder, patients=1, seed=4, phases=("A",), file_format="dicom", **grid)
+    assert statuses(main(config(folder, tmp_path / "out"))) == ["done"]
+    assert statuses(main(config(folder, tmp_path / "out"))) == ["reused"]
+    file = sorted((folder / "scans" / "patient_0000_A").iterdir())[0]
+    file.touch()
+    assert statuses(main(config(folder, tmp_path / "out"))) == ["reused"]
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"MV1730.*other settings"):
+        main(config(folder, tmp_path / "out"))
+
+
 def test_crop_organs__without_any_crop(cohort: Path, tmp_path: Path) -> None:
     rows = [row | {"event": "7"} for row in read_csv(cohort / "manifest.csv")]
     write_csv(tmp_path / "manifest.csv", rows, MANIFEST_COLUMNS)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from medvlp.errors import VolumeError
+from medvlp.types import Case
 from medvlp.volumes.crops import CropSpec
 from medvlp.volumes.geometry import VolumeGeometry
 from medvlp.volumes.masks import LabelMap
@@ -124,3 +125,23 @@ def test_cut_sides__wants_a_mask(tmp_path: Path) -> None:
     write_scans(tmp_path, ("one",))
     with pytest.raises(ValueError, match="no mask"):
         cut_sides(scan_case(tmp_path, with_mask=False), plan())
+
+
+def test_cut_sides__cuts_a_real_scan_where_its_kidneys_are(real_data: Path) -> None:
+    folder = real_data / "ct/totalsegmentator/abdomen_3mm"
+    scan, mask = folder / "ct.nii.gz", folder / "seg_total.nii.gz"
+    case = Case(case_id="a", case_key="a", path=scan, modality="ct", mask=mask)
+    values, labels = (nibabel.as_closest_canonical(nibabel.load(p)) for p in (scan, mask))
+    step = values.header.get_zooms()[0]
+    spec = CropSpec(box_mm=(step * 12,) * 3, spacing_mm=(step,) * 3, orientation="RAS")
+    found = cut_sides(case, plan(spec=spec, structures=("kidney",), mask_names="totalsegmentator"))
+    assert found.sides == ("left", "right")
+    for side, label, hu in zip(found.sides, (3, 2), found.hu, strict=True):
+        places = np.argwhere(np.asarray(labels.dataobj) == label)
+        middle = (places.min(axis=0) + places.max(axis=0)) / 2
+        starts = np.rint(middle).astype(int) - 6
+        box = np.asarray(values.dataobj)[tuple(slice(n, n + 12) for n in starts)].T
+        assert np.abs(hu - box).max() < 0.5, side
+    assert found.volume_ml[0] == pytest.approx(
+        (np.asarray(labels.dataobj) == 3).sum() * step**3 / 1000, rel=1e-3
+    )
