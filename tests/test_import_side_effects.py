@@ -21,6 +21,7 @@ third_party = """
     imagecodecs tifffile filelock rich.progress pydantic scipy.ndimage torch.utils.data
     huggingface_hub safetensors.torch tokenizers psutil skimage.morphology skimage.measure
     sklearn.linear_model lightning.pytorch.cli nibabel.nifti2 blosc2
+    transformers.models.bert.modeling_bert
 """.split()
 for name in third_party:
     __import__(name)
