@@ -26,7 +26,7 @@ def name_of(path: Path) -> str:
 
 
 def test_configs__lie_in_folders_that_a_test_knows() -> None:
-    known = {"pretrain", "smoke", "keep", "zeroshot", "preprocess"}
+    known = {"pretrain", "smoke", "keep", "renalclip", "zeroshot", "preprocess"}
     assert {path.parent.name for path in FILES} <= known
     assert TRAINING
 

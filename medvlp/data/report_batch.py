@@ -95,7 +95,7 @@ class ReportsDataset(Dataset[Draw]):
 
 
 class ReportCollator:
-    """Puts reports into a batch; in validation beside them, shuffled.
+    """Puts reports into a batch, and beside them, where asked for, the same shuffled.
 
     Args:
         reports: The reports.
@@ -103,6 +103,7 @@ class ReportCollator:
         max_tokens: Largest number of tokens of a text.
         template: What a text is put into, with one ``{}``.
         shuffle_seed: Seed of shuffled sentences; None for none.
+        is_fixed: Shuffle alike in every epoch, as validation does.
     """
 
     def __init__(
@@ -113,12 +114,14 @@ class ReportCollator:
         *,
         template: str = "{}",
         shuffle_seed: int | None = None,
+        is_fixed: bool = True,
     ) -> None:
         self._reports = reports
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._template = template
         self._shuffle_seed = shuffle_seed
+        self._is_fixed = is_fixed
 
     def __call__(self, draws: Sequence[Draw]) -> ReportBatch:
         """Return the batch of some draws.
@@ -130,7 +133,8 @@ class ReportCollator:
         text, text_id = self.tokens(words), self.numbers(draws)
         if self._shuffle_seed is None:
             return ReportBatch(text=text, text_id=text_id)
-        others = [shuffle_sentences(report, self._shuffle_seed) for report in words]
+        seeds = self.seeds(draws, self._shuffle_seed)
+        others = [shuffle_sentences(*pair) for pair in zip(words, seeds, strict=True)]
         changed = [new != old for new, old in zip(others, words, strict=True)]
         return ShuffledReports(
             text=text,
@@ -148,6 +152,13 @@ class ReportCollator:
     def numbers(self, draws: Sequence[Draw]) -> torch.Tensor:
         """Return the numbers of the texts of draws, shape ``(B,)``, int64."""
         return torch.tensor([self._reports.text_id[d.index] for d in draws], dtype=torch.int64)
+
+    def seeds(self, draws: Sequence[Draw], seed: int) -> list[int]:
+        """Return a seed for each draw, which no other draw of the batch changes."""
+        return [
+            augmentation_seed(seed, 0 if self._is_fixed else d.epoch, d.index, d.repeat)
+            for d in draws
+        ]
 
 
 class MaskingCollator(ReportCollator):
@@ -179,10 +190,9 @@ class MaskingCollator(ReportCollator):
         template: str = "{}",
         is_fixed: bool = False,
     ) -> None:
-        super().__init__(reports, tokenizer, max_tokens, template=template)
+        super().__init__(reports, tokenizer, max_tokens, template=template, is_fixed=is_fixed)
         self._masker = TokenMasker(tokenizer, settings)
         self._seed = seed
-        self._is_fixed = is_fixed
 
     def __call__(self, draws: Sequence[Draw]) -> MaskedReports:
         """Return the batch of some draws.
@@ -191,11 +201,7 @@ class MaskingCollator(ReportCollator):
             draws: B draws.
         """
         whole = self.tokens([self._reports.texts[draw.index] for draw in draws])
-        seeds = [
-            augmentation_seed(self._seed, 0 if self._is_fixed else d.epoch, d.index, d.repeat)
-            for d in draws
-        ]
-        hidden = self._masker(whole.ids.numpy(), whole.mask.numpy(), seeds)
+        hidden = self._masker(whole.ids.numpy(), whole.mask.numpy(), self.seeds(draws, self._seed))
         return MaskedReports(
             text=TextTokens(ids=torch.from_numpy(hidden.ids), mask=whole.mask),
             text_id=self.numbers(draws),

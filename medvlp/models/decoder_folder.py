@@ -191,7 +191,7 @@ def load_decoder(folder: Path, *, dropout: float = 0.0) -> LoadedDecoder:
     _check_loading(folder, loading)
     check_finite(network.state_dict(), str(folder))
     tokenizer = load_report_tokenizer(folder / TOKENIZER_FILE)
-    model = DecoderText(network)
+    model = DecoderText(network.train())  # the library hands it over without dropout
     if tokenizer.vocab_size > model.vocab_size:
         raise ModelError(
             "MV1409",

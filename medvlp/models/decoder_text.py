@@ -103,12 +103,15 @@ class DecoderSettings(StrictModel):
         max_tokens: Largest number of tokens of one text.
         dropout: Probability of dropping an attention weight in training.
         lora: Train small matrices beside the weights; None trains all weights.
+        checkpointing: Compute activations again on the way back in place of keeping them: slower,
+            and a batch that does not fit otherwise fits.
     """
 
     sizes: DecoderSizes | None = None
     max_tokens: Annotated[int, Field(ge=4, le=131072)] = 512
     dropout: Share = 0.0
     lora: LoraSettings | None = None
+    checkpointing: bool = False
 
 
 class DecoderText(nn.Module):
@@ -218,7 +221,16 @@ class DecoderText(nn.Module):
                 f"model.decoder.lora.layers={settings.layers} are no layers of the decoder",
                 expected=f"names such as {_LAYERS}",
             ) from error
+        for weight in self.network.parameters():
+            if weight.requires_grad:  # small steps would be lost in the bf16 of the weights beside
+                weight.data = weight.data.float()
         self._adapters.append(adapter)
+
+    def forget_activations(self) -> None:
+        """Compute activations again on the way back in place of keeping them."""
+        network: Any = self.network
+        newer = getattr(network, "activation_checkpointing_enable", None)  # its later name
+        (newer or network.gradient_checkpointing_enable)()
 
     def merge_lora(self) -> None:
         """Add the small matrices into the weights, where there are any."""

@@ -47,6 +47,9 @@ class ReportsDataModule(pl.LightningDataModule):
         tokenizer: The tokenizer: a file, of a decoder too, or how one is trained on the reports.
         max_tokens: Largest number of tokens of a report.
         masking: Which tokens are hidden; None for BERT's way. Only where tokens are hidden.
+        second_view: What the second embedding of a report in SimCSE is of: the ``same`` text under
+            other dropout, as published; or the text with its sentences ``shuffled``, since the
+            order of findings means nothing and alignment shuffles them too.
         template: What a report is put into before it is cut into tokens, with one ``{}``; such as
             the chat form that a decoder was instructed with.
         validation_share: Share of patients to hold out, where the table states no split.
@@ -67,6 +70,7 @@ class ReportsDataModule(pl.LightningDataModule):
         tokenizer: TokenizerSettings = _TOKENIZER,
         max_tokens: int = 128,
         masking: MaskingSettings | None = None,
+        second_view: Literal["same", "shuffled"] = "same",
         template: str = "{}",
         validation_share: float = 0.1,
         seed: int = 0,
@@ -92,6 +96,7 @@ class ReportsDataModule(pl.LightningDataModule):
         self._batch_size = batch_size
         self._tokenizer_settings = tokenizer
         self._masking = masking
+        self._second_view = second_view
         self._validation_share = validation_share
         self._seed = seed
         self._num_workers = num_workers
@@ -181,6 +186,8 @@ class ReportsDataModule(pl.LightningDataModule):
 
     def _collator(self, reports: ReportsDataset, *, is_training: bool) -> ReportCollator:
         if self.phase == "mlm":
+            if self._second_view != "same":
+                raise _without_effect("data.second_view", "simcse, which embeds a report twice")
             return MaskingCollator(
                 reports,
                 self.tokenizer,
@@ -191,15 +198,21 @@ class ReportsDataModule(pl.LightningDataModule):
                 is_fixed=not is_training,
             )
         if self._masking is not None:
-            raise ConfigError(
-                "MV1002",
-                "data.masking is set, and would have no effect",
-                expected="no data.masking with model.phase=simcse, which hides no token",
-            )
+            raise _without_effect("data.masking", "mlm, which hides tokens")
+        shuffles = not is_training or self._second_view == "shuffled"
         return ReportCollator(
             reports,
             self.tokenizer,
             self.max_tokens,
             template=self.template,
-            shuffle_seed=None if is_training else self._seed,
+            shuffle_seed=self._seed if shuffles else None,
+            is_fixed=not is_training,
         )
+
+
+def _without_effect(key: str, phase: str) -> ConfigError:
+    return ConfigError(
+        "MV1002",
+        f"{key} is set, and would have no effect",
+        expected=f"{key} only with model.phase={phase}",
+    )

@@ -178,7 +178,7 @@ class ReportTextModule(Learner):
         """Return the loss of a batch and log its parts.
 
         Args:
-            batch: Reports with tokens hidden, or whole ones.
+            batch: Reports with tokens hidden, or whole ones, shuffled beside themselves or not.
             batch_idx: Number of the batch in the epoch.
 
         Raises:
@@ -187,11 +187,11 @@ class ReportTextModule(Learner):
         if isinstance(batch, MaskedReports):
             report = masked_token_loss(*self._hidden_logits(batch))
         else:
-            ids, mask = (torch.cat([part, part]) for part in (batch.text.ids, batch.text.mask))
-            first, second = self.built_tower()(ids, mask).chunk(2)
+            other = batch.shuffled if isinstance(batch, ShuffledReports) else batch.text
+            tower = self.built_tower()
             report = simcse_loss(
-                first,
-                second,
+                tower(batch.text.ids, batch.text.mask),
+                tower(other.ids, other.mask),
                 batch.text_id,
                 logit_scale=self._logit_scale,
                 identical=self._identical,
@@ -268,6 +268,8 @@ class ReportTextModule(Learner):
             self.text_source = model_label(str(self._text_from), folder)
         if settings.lora is not None:
             tower.add_lora(settings.lora, seed=self._seed)
+        if settings.checkpointing:
+            tower.forget_activations()
         return tower
 
 

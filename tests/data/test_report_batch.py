@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from medvlp.data.masking import MaskingSettings
+from medvlp.data.randomness import augmentation_seed
 from medvlp.data.report_batch import (
     MaskedReports,
     MaskingCollator,
@@ -64,10 +65,20 @@ def test_collator__numbers_equal_texts_alike_and_moves_as_one():
 def test_collator__puts_shuffled_sentences_beside_reports():
     batch = ReportCollator(REPORTS, TOKENIZER, 64, shuffle_seed=3)(draws(0, 0, 1))
     assert isinstance(batch, ShuffledReports)
-    expected = TOKENIZER.encode([shuffle_sentences(t, 3) for t in TEXTS[:2]], 64)
+    seed = augmentation_seed(3, 0, 0)
+    expected = TOKENIZER.encode([shuffle_sentences(TEXTS[0], seed), TEXTS[1]], 64)
     np.testing.assert_array_equal(batch.shuffled.ids.numpy(), expected.ids)
     assert batch.is_changed.tolist() == [True, False]
     assert sorted(batch.shuffled.ids[0].tolist()) == sorted(batch.text.ids[0].tolist())
+
+
+def test_collator__shuffles_anew_in_every_epoch_where_asked_to():
+    def orders(*, is_fixed: bool) -> set[tuple[int, ...]]:
+        collate = ReportCollator(REPORTS, TOKENIZER, 64, shuffle_seed=3, is_fixed=is_fixed)
+        return {tuple(collate(draws(e, 0)).shuffled.ids[0].tolist()) for e in range(12)}
+
+    assert len(orders(is_fixed=True)) == 1
+    assert len(orders(is_fixed=False)) > 2
 
 
 def test_collator__puts_texts_into_the_template():

@@ -55,6 +55,7 @@ def test_load_decoder__reads_a_release_in_its_own_precision(release):
     assert loaded.meta is None
     assert loaded.model.network.dtype == torch.bfloat16
     assert loaded.model.network.config.attention_dropout == 0.3
+    assert not torch.equal(embed(loaded.model), embed(loaded.model))  # ready to be trained
     assert loaded.tokenizer.vocabulary == TOKENIZER.vocabulary
     state, expected = loaded.model.network.state_dict(), model.network.state_dict()
     assert state.keys() == expected.keys()

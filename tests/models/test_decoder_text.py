@@ -104,6 +104,19 @@ def test_lora__trains_small_matrices_alone_and_merges_to_the_same_decoder():
         model.add_lora(LoraSettings(layers=("query",)))
 
 
+def test_lora__of_a_decoder_in_bf16_keeps_small_steps_and_the_decoders_precision_when_merged():
+    model, (ids, mask) = decoder(), example()
+    model.network.to(torch.bfloat16)
+    model.add_lora(LoraSettings(rank=2, alpha=4, dropout=0.0))
+    free = [p for p in model.parameters() if p.requires_grad]
+    assert {p.dtype for p in free} == {torch.float32}
+    with torch.autocast("cpu", torch.bfloat16):
+        model(ids, mask).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in free)
+    model.merge_lora()
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
 def test_lora__says_which_extra_it_needs(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     with pytest.raises(ModelError, match=r"MV1759: .*medvlp\[llm\]"):

@@ -95,6 +95,8 @@ def test_module__refuses_settings_that_do_not_go_together(table):
         module(table, batch_size=500).setup("fit")
     data = module(table, masking=MaskingSettings())
     data.phase = "simcse"
+    with pytest.raises(ConfigError, match=r"data.second_view is set, .* model.phase=simcse"):
+        module(table, second_view="shuffled").train_dataloader()
     with pytest.raises(ConfigError, match=r"data.masking is set, and would have no effect"):
         data.train_dataloader()
 

@@ -105,6 +105,16 @@ def test_lora__leaves_the_decoder_as_it_was_until_it_is_merged(table):
     assert changed == {n for n in before if "_proj" in n}
 
 
+def test_checkpointing__changes_no_step(table):
+    still = DECODER.model_copy(update={"dropout": 0.0})
+    kept, again = (
+        build("mlm", decoder=still.model_copy(update={"checkpointing": on})) for on in (False, True)
+    )
+    losses = [train(module, reports(table), 3)[0] for module in (kept, again)]
+    assert again.tower.network.model.layers[0].gradient_checkpointing
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+
+
 def test_simcse_loss__is_the_cross_entropy_of_a_loop():
     generator = torch.Generator().manual_seed(0)
     first, second = (
@@ -144,13 +154,24 @@ def test_training_step__embeds_a_report_twice_under_other_dropout(table, monkeyp
     torch.manual_seed(5)
     actual = module.training_step(batch, 1)
     torch.manual_seed(5)
-    ids, mask = (torch.cat([x, x]) for x in (batch.text.ids, batch.text.mask))
-    first, second = module.tower(ids, mask).chunk(2)
+    first, second = (module.tower(batch.text.ids, batch.text.mask) for _ in range(2))
     assert not torch.equal(first, second)
     expected = simcse_loss(
         first, second, batch.text_id, logit_scale=20.0, identical="positives"
     ).total
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+
+
+def test_training_step__takes_shuffled_sentences_as_second_view_where_asked_to(table, monkeypatch):
+    module, data = build("simcse", text=BERT), reports(table, second_view="shuffled")
+    train(module, data, 0)
+    batch = next(iter(data.train_dataloader()))
+    monkeypatch.setattr(ReportTextModule, "log", lambda *args, **kwargs: None)
+    module.eval()
+    views = [module.tower(t.ids, t.mask) for t in (batch.text, batch.shuffled)]
+    assert not torch.equal(*views)
+    expected = simcse_loss(*views, batch.text_id, logit_scale=20.0, identical="positives").total
+    torch.testing.assert_close(module.training_step(batch, 1), expected, rtol=0, atol=0)
 
 
 def test_validation__finds_reports_by_their_shuffled_sentences(table, monkeypatch):
