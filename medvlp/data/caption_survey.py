@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from medvlp.data.pairs import PairRow
     from medvlp.text.tokenizer import CaptionTokenizer
 
-__all__ = ["CaptionSurvey", "survey_captions"]
+__all__ = ["CaptionSurvey", "Captioned", "survey_captions"]
 
 _TEXTS_AT_ONCE = 64
 _NO_LIMIT = 2**31
 _UNREADABLE_SHARE = 0.5
 _SHOWN = 5
+
+
+class Captioned(Protocol):
+    """A pair, or a crop with its report."""
+
+    @property
+    def sample_id(self) -> str:
+        """Its name."""
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Texts that describe it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class CaptionSurvey:
 
 
 def survey_captions(
-    rows: Iterable[PairRow], tokenizer: CaptionTokenizer, max_tokens: int
+    rows: Iterable[Captioned], tokenizer: CaptionTokenizer, max_tokens: int
 ) -> CaptionSurvey:
     """Look at every caption of some pairs as the tokenizer sees it.
 

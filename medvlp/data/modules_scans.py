@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import lightning.pytorch as pl
-from pydantic import Field
 from torch.utils.data import DataLoader
 
+from medvlp.data.caption_survey import survey_captions
 from medvlp.data.modules import TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
 from medvlp.data.sampler import GlobalOrderSampler
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.types import VolumePreprocessing
 
-__all__ = ["ScanPairsDataModule", "TrainShare"]
+__all__ = ["ScanPairsDataModule"]
 
 TRAIN, VALIDATION = "train", "validation"
-TrainShare = Annotated[float, Field(ge=0.05, le=1.0)]
+_LEAST_SHARE = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ class ScanPairsDataModule(pl.LightningDataModule):
             features, whether one of the shuffled texts is taken.
         augment: How crops are changed in training; None leaves them.
         phases: Phases in the order of preference where one is wanted.
-        train_share: Share of the training patients; smaller shares of a seed are parts of larger.
+        train_share: Share of the training patients, 0.05 to 1; smaller shares of a seed are parts
+            of larger ones.
         share_seed: Seed of the choice of patients; None takes ``seed``.
         seed: Seed of order, phases, augmentation and texts.
         num_workers: Number of loader processes; 0 loads in the main process.
@@ -78,7 +79,7 @@ class ScanPairsDataModule(pl.LightningDataModule):
         shuffle_sentences: bool = True,
         augment: ScanAugmentSettings | None = _AUGMENT,
         phases: tuple[str, ...] = PHASES,
-        train_share: TrainShare = 1.0,
+        train_share: float = 1.0,
         share_seed: int | None = None,
         seed: int = 0,
         num_workers: int = 0,
@@ -90,6 +91,12 @@ class ScanPairsDataModule(pl.LightningDataModule):
                 "MV1002",
                 f"data.text is {text!r} and data.text_features is {text_features}",
                 expected="a file of vectors with text: features, and none otherwise",
+            )
+        if not _LEAST_SHARE <= train_share <= 1:
+            raise UsageError(
+                "MV1002",
+                f"data.train_share is {train_share}",
+                expected=f"a share of the training patients from {_LEAST_SHARE} to 1",
             )
         self.text = text
         self.max_tokens = max_tokens
@@ -168,6 +175,7 @@ class ScanPairsDataModule(pl.LightningDataModule):
 
         Raises:
             DataError: If the folder cannot be used (MV1720 to MV1724).
+            ModelError: If there is no such tokenizer (MV1410).
             UsageError: If the training split is smaller than a batch (MV1002).
         """
         kidneys = len(self.dataset(TRAIN))
@@ -184,6 +192,10 @@ class ScanPairsDataModule(pl.LightningDataModule):
         if self.features is not None:
             for report in dict.fromkeys(row.report for row in rows):
                 self.features.of(report)
+        if self.text == "tokens":
+            survey = survey_captions(self.manifest.rows(TRAIN), self.tokenizer, self.max_tokens)
+            for line in survey.lines():
+                logger.warning("%s: %s", self._folder.name, line)
 
     def dataset(self, split: str, *, is_training: bool = False) -> ScanPairsDataset:
         """Return the samples of a split; the share of patients applies to the training split.

@@ -164,6 +164,11 @@ class ScanRow:
     months: float
     event: int
 
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The report, as the one text of this crop."""
+        return (self.report,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScanPairsManifest:

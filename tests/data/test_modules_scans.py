@@ -103,6 +103,15 @@ def test_module__gives_vectors_of_reports(folder: Path) -> None:
         build(folder, text="features", text_features=path).setup("fit")
 
 
+def test_module__warns_of_reports_that_are_cut(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(folder).setup("fit")
+    assert not caplog.records
+    build(folder, max_tokens=6).setup("fit")
+    assert "more than 6 tokens" in caplog.text
+
+
 def test_module__gives_no_text_where_none_is_asked_for(tmp_path: Path) -> None:
     folder = write_samples(tmp_path, make_records(report=""))
     module = build(folder, text="none")
@@ -118,6 +127,8 @@ def test_module__gives_no_text_where_none_is_asked_for(tmp_path: Path) -> None:
     "settings",
     [
         {"batch_size": 13},
+        {"train_share": 0.01},
+        {"train_share": 1.5},
         {"text": "features"},
         {"text_features": Path("t")},
         {"tokenizer": TokenizerSettings(file=Path("none.json"))},
@@ -125,14 +136,9 @@ def test_module__gives_no_text_where_none_is_asked_for(tmp_path: Path) -> None:
 )
 def test_module__refuses_settings_that_do_not_fit(folder: Path, settings: dict) -> None:
     with pytest.raises(MedvlpError) as caught:
-        list(iter_ready(build(folder, **settings)))
+        build(folder, **settings).setup("fit")
     assert caught.value.code in {"MV1002", "MV1410"}
     assert isinstance(caught.value, UsageError) or caught.value.code == "MV1410"
-
-
-def iter_ready(module: ScanPairsDataModule):
-    module.setup("fit")
-    yield from module.train_dataloader()
 
 
 @pytest.mark.slow
