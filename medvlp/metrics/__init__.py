@@ -1,4 +1,4 @@
-"""Metrics of classification and segmentation, and their intervals."""
+"""Metrics of classification, segmentation, retrieval and survival, and their intervals."""
 
 from medvlp.metrics.bootstrap import Bootstrap, bootstrap_clusters, bootstrap_keep, draw_keep
 from medvlp.metrics.classification import (
@@ -10,6 +10,8 @@ from medvlp.metrics.classification import (
     f1,
     kappa,
 )
+from medvlp.metrics.kaplan_meier import KaplanMeier, LogRank, kaplan_meier, log_rank
+from medvlp.metrics.pair_retrieval import first_hits
 from medvlp.metrics.ranking import (
     auroc,
     auroc_macro,
@@ -30,11 +32,23 @@ from medvlp.metrics.survival import (
     read_curves,
     survival_curves,
 )
+from medvlp.metrics.survival_calibration import (
+    DCalibration,
+    ObservedExpected,
+    brier_score,
+    d_calibration,
+    integrated_brier_score,
+    observed_expected,
+)
 
 __all__ = [
     "BinaryRates",
     "Bootstrap",
     "Concordance",
+    "DCalibration",
+    "KaplanMeier",
+    "LogRank",
+    "ObservedExpected",
     "SoftmaxReport",
     "UndefinedMetricError",
     "accuracy",
@@ -47,15 +61,22 @@ __all__ = [
     "bootstrap_clusters",
     "bootstrap_keep",
     "breslow_baseline",
+    "brier_score",
     "confusion",
+    "d_calibration",
     "dice",
     "draw_keep",
     "expected_calibration_error",
     "f1",
+    "first_hits",
     "harrell_concordance",
+    "integrated_brier_score",
+    "kaplan_meier",
     "kappa",
     "last_step_before",
+    "log_rank",
     "nearest_level",
+    "observed_expected",
     "paint_tiles",
     "pr_auc",
     "read_curves",

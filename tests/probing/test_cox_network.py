@@ -46,6 +46,8 @@ def test_fit_cox_network__is_reproducible_and_leaves_the_generator_alone():
     two = fit_cox_network(features, targets, groups, settings=SMALL, seed=3)
     assert np.array_equal(one.log_hazard(features), two.log_hazard(features))
     assert 1 <= one.setting <= SMALL.max_steps
+    # 0 is an average patient of the training part.
+    assert one.log_hazard(features).mean() == pytest.approx(0, abs=1e-6)
 
 
 def test_fit_cox_network__stops_early_on_noise():

@@ -10,7 +10,7 @@ from medvlp.errors import MedvlpError, UsageError
 from medvlp.probing.evaluation import EvaluationSettings, evaluate_run
 from tests.probing.probe_samples import write_rows
 
-QUICK = {"draws": 20}
+QUICK = {"draws": 5}
 CLASSES = ("oncocytoma", "normal", "clear cell")
 
 

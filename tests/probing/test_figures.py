@@ -11,7 +11,7 @@ def cases(seed=0, num=80):
     labels = rng.integers(0, 2, num)
     scores = np.clip(rng.random(num) * 0.7 + 0.3 * labels, 0, 1)
     groups = rng.integers(0, 30, num).astype(str)
-    return labels, (scores > 0.5).astype(np.int64), scores, Resampling(groups, draws=60)
+    return labels, (scores > 0.5).astype(np.int64), scores, Resampling(groups, draws=20)
 
 
 def test_binary_figures__equal_scikit_learn():

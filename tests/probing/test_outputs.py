@@ -39,7 +39,7 @@ def test_write_survival_probe__writes_curves_and_pictures_of_each_input(tmp_path
         tmp_path / "radiomics.csv",
         [{"case_id": row["case_id"], "x": place % 7} for place, row in enumerate(cohort(40)[1])],
     )
-    settings = ProbeSettings(draws=5, horizons=(12.0,), radiomics=radiomics, folds=3)
+    settings = ProbeSettings(draws=2, horizons=(12.0,), radiomics=radiomics, folds=2)
     run_probe(features, labels, "survival", tmp_path / "out", settings)
     rows = read_csv(tmp_path / "out" / "predictions.csv")
     truth = {row["case_id"]: row for row in cohort(40)[1]}

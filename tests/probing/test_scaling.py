@@ -22,6 +22,7 @@ def test_fit_scaling__fills_gaps_with_the_median_and_silences_constants():
     rows = np.array([[1.0, 7, np.nan], [2, 7, np.nan], [np.nan, 7, np.nan], [9, 7, np.nan]])
     scaling = fit_scaling(rows, (3,))
     assert scaling.fill.tolist() == [2, 7, 0]
+    assert scaling.mean.tolist() == [(1 + 2 + 2 + 9) / 4, 7, 0]
     scaled = scaling.apply([[np.nan, 99, 3.0]])
     assert scaled[0, 0] == pytest.approx(scaling.apply([[2, 7, 0]])[0, 0])
     assert scaled[0, 1:].tolist() == [0, 0]

@@ -18,8 +18,8 @@ def test_probe__of_a_class_tells_figures_and_where_they_are(tmp_path, capsys):
 
 
 def test_probe__of_survival_prints_json(tmp_path, capsys):
-    features, labels = write_cohort(tmp_path, 40)
-    words = ["probe", str(features), str(labels), "--target", "survival", "--draws", "5"]
+    features, labels = write_cohort(tmp_path, 30)
+    words = ["probe", str(features), str(labels), "--target", "survival", "--draws", "2"]
     words += ["--horizons", "6", "12", "--folds", "3", "--out", str(tmp_path / "out"), "--json"]
     assert main(words) == 0
     record = json.loads(capsys.readouterr().out)
