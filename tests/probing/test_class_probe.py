@@ -110,6 +110,6 @@ def test_order_classes__puts_numbers_by_value_and_the_positive_last(tmp_path):
     assert order_classes(["tumour", "normal"], "tumour", table) == ["normal", "tumour"]
     assert order_classes(["cancer", "normal"], "cancer", table) == ["normal", "cancer"]
     with pytest.raises(DataError, match=r"MV2320.*did you mean 'normal'"):
-        order_classes(["cancer", "normal"], "norml", table)
+        order_classes(["cancer", "normal"], "norms", table)
     with pytest.raises(DataError, match=r"MV2323.*all 2 samples are of the class 'a'"):
         order_classes(["a", "a"], None, table)

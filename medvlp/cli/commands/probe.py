@@ -102,6 +102,8 @@ def _summary(record: dict[str, Any]) -> str:
     )
     for why, count in record["notes"].items():
         text += f"{count} {why}\n"
+    if record["kind"] == "scan" and not record["radiomics"]:
+        text += "no radiomics to compare with: give a table with --radiomics\n"
     for name, figures in record["results"].items():
         text += f"{name}\n"
         for shown in _SHOWN:

@@ -4,7 +4,7 @@ import pytest
 
 from medvlp.cli.commands.probe import figure_line
 from medvlp.cli.main import main
-from tests.probing.probe_samples import write_cohort
+from tests.probing.probe_samples import cohort, write_cohort, write_rows, write_scan
 
 
 def test_probe__of_a_class_tells_figures_and_where_they_are(tmp_path, capsys):
@@ -30,6 +30,24 @@ def test_probe__of_survival_prints_json(tmp_path, capsys):
     assert "calibration slope" in told
     assert "log-rank p" in told
     assert "by 6 months" in told
+
+
+def test_probe__of_scans_shows_radiomics_beside_the_embedding(tmp_path, capsys):
+    vectors, rows = cohort(24)
+    (tmp_path / "features").mkdir()
+    for vector, row in zip(vectors, rows, strict=True):
+        write_scan(tmp_path / "features", row["case_id"], [vector], ["kidney_left"])
+    labels = write_rows(tmp_path / "labels.csv", rows)
+    words = ["probe", str(tmp_path / "features"), str(labels), "--target", "tumour"]
+    words += ["--draws", "2", "--folds", "2", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "no radiomics to compare with" in capsys.readouterr().out
+    sizes = [{"case_id": row["case_id"], "volume": place} for place, row in enumerate(rows)]
+    table = write_rows(tmp_path / "radiomics.csv", sizes)
+    assert main([*words, "--radiomics", str(table)]) == 0
+    told = capsys.readouterr().out
+    for name in ("embedding\n", "radiomics\n", "fusion\n", "auroc of fusion minus embedding"):
+        assert name in told
 
 
 def test_probe__refuses_with_the_code(tmp_path, capsys):
