@@ -9,13 +9,17 @@ import numpy as np
 
 from medvlp.data.scan_pairs import ScanRecord, write_scan_pairs
 from medvlp.data.scan_reports import read_report
+from medvlp.phantoms.abdomen.canvas import Canvas
 from medvlp.phantoms.abdomen.cohort import draw_splits
 from medvlp.phantoms.abdomen.findings import ATTRIBUTES, SIDES
-from medvlp.phantoms.abdomen.kidneys import place_kidney
+from medvlp.phantoms.abdomen.grid import ScanGrid, grid_affine
+from medvlp.phantoms.abdomen.kidneys import paint_kidney, place_kidney
+from medvlp.phantoms.abdomen.lesions import paint_cyst, paint_mass
 from medvlp.phantoms.abdomen.names import LABELS
 from medvlp.phantoms.abdomen.patients import draw_patient
 from medvlp.phantoms.abdomen.report import write_report
 from medvlp.phantoms.abdomen.scan import PhantomScanSpec, make_phantom_scan
+from medvlp.phantoms.abdomen.torso import paint_torso
 from medvlp.text.reports.extraction import RulesExtractor
 from medvlp.text.reports.schema import load_schema
 
@@ -36,7 +40,7 @@ _SEEDS_PER_COHORT = 100_000
 _WINDOW_HU = (-200.0, 300.0)
 _SCHEMA = "kidney"
 _PARTS = {"kidney": ("kidney", "kidney_tumor", "kidney_cyst"), "tumour": ("kidney_tumor",)}
-_SEARCHED, _SEARCH_MM = (44, 44, 44), (6.0, 5.0, 5.0)
+_SEARCHED, _SEARCH_MM = (64, 64, 64), (4.0, 4.0, 4.0)
 
 
 def write_phantom_scan_pairs(
@@ -162,20 +166,20 @@ def _centre(
     patient: PhantomPatient, side: Side, parts: Sequence[str]
 ) -> tuple[float, float, float]:
     """Return the middle of the bounding box of parts of a kidney, ``(x, y, z)`` of the body."""
-    spec = PhantomScanSpec(
-        seed=patient.seed,
-        patient=patient,
-        shape_zyx=_SEARCHED,
-        spacing_mm=_SEARCH_MM,
-        centre_mm=place_kidney(patient, side).centre_mm,
-        noise_hu=0,
-        has_table=False,
-    )
-    scan = make_phantom_scan(spec)
-    where = np.argwhere(np.isin(scan.labels, [LABELS[f"{part}_{side}"] for part in parts]))
+    place, findings = place_kidney(patient, side), patient.kidneys[side]
+    affine = grid_affine(_SEARCHED, _SEARCH_MM, "LPS", (0.0, 0.0, 0.0), place.centre_mm)
+    canvas = Canvas(ScanGrid(_SEARCHED, affine), "V", patient.build.dose)
+    paint_torso(canvas, patient.build)  # lesions end at the wall of the trunk
+    paint_kidney(canvas, place, findings, patient.seed)
+    for cyst in findings.cysts:
+        paint_cyst(canvas, place, cyst)
+    if findings.mass is not None:
+        paint_mass(canvas, place, findings.mass)
+    numbers = [LABELS[f"{part}_{side}"] for part in parts]
+    where = np.argwhere(np.isin(canvas.labels, numbers))
     z, y, x = (where.min(axis=0) + where.max(axis=0)) / 2
-    centre = (scan.affine_lps @ (x, y, z, 1.0))[:3] - patient.build.shift_mm
-    return float(centre[0]), float(centre[1]), float(centre[2])
+    x_mm, y_mm, z_mm = (affine @ (x, y, z, 1.0))[:3]
+    return float(x_mm), float(y_mm), float(z_mm)
 
 
 def _sum(one: tuple[int, int, int], two: tuple[int, int, int]) -> tuple[int, int, int]:
