@@ -17,6 +17,7 @@ from medvlp.jobs.outcomes import JobReport
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import WorkerLimits, run_in_worker
 from medvlp.pipelines.cases import failure_rows
+from medvlp.pipelines.training_scans import phase_letter
 from medvlp.types import Case
 from medvlp.volumes.case_scan import case_content_sha256
 from medvlp.volumes.organ_masks import mask_content_sha256
@@ -279,7 +280,7 @@ def _records(
 ) -> Iterator[tuple[ScanRecord, str, int]]:
     """Yield the crops of a scan that are kept: record, key of the scan, place among its crops."""
     scan = item.payload
-    phase = scan.phase or note["phase"] or _UNKNOWN_PHASE
+    phase = scan.phase or phase_letter(note["phase"]) or _UNKNOWN_PHASE
     for place, side in enumerate(note["sides"]):
         if side not in scan.sides:
             continue

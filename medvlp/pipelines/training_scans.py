@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 
     from medvlp.text.reports.extraction import AttributeExtractor
 
-__all__ = ["SideLabels", "TrainingScan", "read_side_labels", "read_training_scans"]
+__all__ = [
+    "SideLabels",
+    "TrainingScan",
+    "phase_letter",
+    "read_side_labels",
+    "read_training_scans",
+]
 
 _MOST_MONTHS = 1200.0
+_PHASE_LETTERS = {"non-contrast": "N", "arterial": "A", "venous": "V", "delayed": "D"}
+_PHASE = re.compile(r"[A-Za-z0-9]{1,16}")
 _NEEDED = ("path", "mask", "patient_id", "split")
 
 
@@ -116,7 +125,7 @@ def read_training_scans(
             path=case.path,
             mask=case.mask,
             patient=_hashed(row["patient_id"], salt),
-            phase=row.get("phase", ""),
+            phase=phase_letter(row.get("phase", "")),
             split=row["split"],
             months=math.nan,
             event=-1,
@@ -130,6 +139,15 @@ def read_training_scans(
         except MedvlpError as error:
             scans.append(replace(scan, fault=error))
     return _without_shared_reports(scans, rows)
+
+
+def phase_letter(word: str) -> str:
+    """Return N, A, V or D for the words that headers are read as; other words as they are.
+
+    Args:
+        word: ``non-contrast``, ``arterial``, ``venous``, ``delayed``, or any other.
+    """
+    return _PHASE_LETTERS.get(word.lower(), word)
 
 
 def read_side_labels(
@@ -181,6 +199,8 @@ def _filled(
             raise _bad(where, name, "", "a value")
     if scan.split not in SPLITS:
         raise _bad(where, "split", scan.split, str(SPLITS))
+    if scan.phase and not _PHASE.fullmatch(scan.phase):
+        raise _bad(where, "phase", scan.phase, "1 to 16 letters and digits, such as A, V, D or N")
     side = _side(where, row.get("side", ""))
     labels = dict(scan.labels)
     if row.get("malignant"):

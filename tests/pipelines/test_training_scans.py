@@ -10,9 +10,11 @@ from medvlp.io import write_csv
 from medvlp.pipelines.training_scans import (
     SideLabels,
     TrainingScan,
+    phase_letter,
     read_side_labels,
     read_training_scans,
 )
+from medvlp.volumes.dicom_slices import _PHASES
 
 MASS = "Findings: A solid mass of 3.2 cm in the left kidney. The right kidney is normal."
 NORMAL = "Findings: Both kidneys are normal."
@@ -57,6 +59,17 @@ def test_read_training_scans__hashes_patients_with_a_salt(tmp_path: Path) -> Non
     assert plain == again != read(tmp_path, row(1), salt="secret")[0].patient
 
 
+def test_read_training_scans__knows_phases_by_letter_and_word(tmp_path: Path) -> None:
+    words = ("V", "Arterial", "non-contrast", "", "P2")
+    scans = read(tmp_path, *(row(number, phase=word) for number, word in enumerate(words)))
+    assert [scan.phase for scan in scans] == ["V", "A", "N", "", "P2"]
+    assert [scan.fault for scan in scans] == [None] * 5
+
+
+def test_phase_letter__has_one_for_each_word_of_headers() -> None:
+    assert [phase_letter(name) for name, _ in _PHASES] == ["N", "A", "V", "D"]
+
+
 def test_read_training_scans__puts_sections_together(tmp_path: Path) -> None:
     sections = {
         "findings": "1. A cyst of 12 mm in the left kidney",
@@ -89,6 +102,7 @@ def test_read_training_scans__takes_a_row_of_one_side(tmp_path: Path) -> None:
         ({"patient_id": ""}, "MV1727"),
         ({"mask": ""}, "MV1727"),
         ({"side": "middle"}, "MV1727"),
+        ({"phase": "arterial phase"}, "MV1727"),
         ({"malignant": "1"}, "MV1727"),
         ({"side": "right", "report": "A cyst in the left kidney."}, "MV2303"),
         ({"report": "123"}, "MV2300"),
