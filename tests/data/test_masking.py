@@ -102,6 +102,17 @@ def test_masker__of_a_decoder_spares_the_first_token_and_hides_its_words_whole()
     assert counts.most_common(1)[0][0] == tokenizer.vocabulary["_"]
 
 
+def test_masker__spares_the_first_token_where_no_special_piece_begins_a_text():
+    tokenizer = FileTokenizer(llama_like(begins=False))
+    tokens = tokenizer.encode(["no mass", "no renal mass"], 64)
+    assert not tokens.mask[0, 0]
+    ids, mask = (np.repeat(part, 50, axis=0) for part in (tokens.ids, tokens.mask))
+    masker = TokenMasker(tokenizer, MaskingSettings(rate=0.5, mask_piece="_"))
+    chosen = masker(ids, mask, range(100)).targets != -100
+    assert not chosen[np.arange(100), mask.argmax(axis=1)].any()
+    assert chosen.any(axis=1).all()
+
+
 def test_settings__refuse_what_cannot_be():
     with pytest.raises(ConfigError, match=r"mask_piece='_' is no piece .* \[MASK\] for BERT"):
         TokenMasker(TOKENIZER, MaskingSettings(mask_piece="_"))

@@ -12,8 +12,11 @@ from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
 TEXTS = ["No stones in the left kidney.", "A renal mass of 3.5 cm in the right kidney, no stones."]
 
 
-def llama_like(*, ends: bool = False) -> str:
-    """Return a tokenizer.json laid out as Llama-3's: byte pairs, and a piece that begins a text."""
+def llama_like(*, begins: bool = True, ends: bool = False) -> str:
+    """Return a tokenizer.json laid out as Llama-3's: byte pairs, and a piece that begins a text.
+
+    Without that piece it is laid out as Qwen's.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -25,7 +28,7 @@ def llama_like(*, ends: bool = False) -> str:
         show_progress=False,
     )
     tokenizer.train_from_iterator(TEXTS * 4, trainer)
-    single = "<|begin|> $A <|end|>" if ends else "<|begin|> $A"
+    single = f"{'<|begin|> ' * begins}$A{' <|end|>' * ends}"
     tokenizer.post_processor = processors.TemplateProcessing(
         single=single, special_tokens=[(piece, tokenizer.token_to_id(piece)) for piece in special]
     )
