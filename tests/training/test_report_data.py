@@ -101,6 +101,23 @@ def test_module__refuses_settings_that_do_not_go_together(table):
         data.train_dataloader()
 
 
+@pytest.mark.slow
+def test_batches__of_real_reports_hide_the_share_asked_for(real_data):
+    source = ReportSource(
+        file=real_data / "text" / "ct_rate_reports_nc" / "reports_18labels.csv",
+        report="report_text",
+    )
+    data = ReportsDataModule(
+        source=source, batch_size=64, tokenizer=TokenizerSettings(vocab_size=3000), max_tokens=512
+    )
+    assert len(data.parts.training) + len(data.parts.validation) + data.parts.seen == 700
+    hidden, real = 0, 0
+    for batch in batches(data):
+        hidden += int((batch.targets >= 0).sum())
+        real += int(batch.text.mask.sum()) - 2 * len(batch)  # without [CLS] and [SEP]
+    assert hidden / real == pytest.approx(0.15, abs=0.002)
+
+
 def test_data__says_what_it_leaves_out(table, caplog):
     with table.open("a") as file:
         file.write("patient_x,,,\n")
