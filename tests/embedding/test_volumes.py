@@ -12,7 +12,14 @@ from medvlp.errors import ModelError
 from medvlp.volumes.crops import crop_volume
 from medvlp.volumes.survey import ScanRules, survey_scan
 from medvlp.volumes.units import crop_spec
-from tests.volumes.bodies import KIDNEYS, WINDOWS, make_body, make_encoder, write_body
+from tests.volumes.bodies import (
+    KIDNEYS,
+    WINDOWS,
+    make_body,
+    make_encoder,
+    save_scan,
+    write_body,
+)
 
 
 def octants(hu: np.ndarray) -> list[float]:
@@ -56,6 +63,43 @@ def test_embed_scan__does_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     assert one.meta.num_air + len(one.units) == len(survey.units)
 
 
+def test_embed_scan__keeps_the_order_of_the_windows_whatever_the_files(tmp_path: Path) -> None:
+    """A file whose planes run from left to right is gone through in another order."""
+    case = write_body(tmp_path, mask=None)
+    volume = make_body()[0].oriented("SPR")
+    save_scan(case.path, volume)
+    found_on = survey_scan(case, WINDOWS, ScanRules())
+    found = embed_scan(case, found_on, make_encoder(WINDOWS), ScanSettings())
+    planned = {unit.name: unit for unit in found_on.units}
+    assert list(found.units) == [name for name in planned if name in found.units]
+    encoder = make_encoder(WINDOWS)
+    for name, row, place, share in zip(
+        found.units, found.features, found.coords_mm, found.padded_share, strict=True
+    ):
+        unit = planned[name]
+        crop = crop_volume(volume, unit.centre_lps_mm, crop_spec(WINDOWS))
+        expected = encoder.embed(torch.from_numpy(crop.values[None]))[0].numpy()
+        np.testing.assert_allclose(row, expected, rtol=0, atol=1e-5)
+        away_mm = np.abs(place - np.array(unit.centre_lps_mm[::-1]))
+        assert (away_mm <= np.array(WINDOWS.spacing_mm)).all()
+        assert share == pytest.approx(crop.padded_share)
+
+
+def test_embed_scan__tells_what_was_padded_and_what_was_cut(tmp_path: Path) -> None:
+    case = write_body(tmp_path)
+    tall = replace(KIDNEYS, shape_zyx=(40, 12, 14))  # 320 mm, of which the scan has 240
+    survey = survey_scan(case, tall, ScanRules())
+    units = (replace(survey.units[0], cut_sides=("I", "S")), survey.units[1])
+    found = embed_scan(case, replace(survey, units=units), make_encoder(tall), ScanSettings())
+    volume, _ = make_body()
+    crops = [crop_volume(volume, unit.centre_lps_mm, crop_spec(tall)) for unit in units]
+    assert found.padded_share == pytest.approx([crop.padded_share for crop in crops])
+    assert min(found.padded_share) > 0.2
+    assert found.padded_sides == tuple("".join(crop.padded_sides) for crop in crops)
+    assert found.padded_sides[0] == "IS"
+    assert found.cut_sides == ("IS", "")
+
+
 def test_embed_scan__gives_no_features_for_air(tmp_path: Path) -> None:
     case = write_body(tmp_path, mask=None)
     survey = survey_scan(case, WINDOWS, ScanRules())
@@ -80,5 +124,9 @@ def test_parameters__change_with_what_decides_the_features() -> None:
     assert scan_parameters_sha256(make_encoder(), replace(settings, batch_size=9)) == base
     assert scan_parameters_sha256(make_encoder(gain=3.0), settings) != base
     assert scan_parameters_sha256(make_encoder(WINDOWS), settings) != base
+    for name, value in (("precision", "bf16"), ("is_normalized", True), ("is_projected", True)):
+        encoder = make_encoder()
+        setattr(encoder, name, value)
+        assert scan_parameters_sha256(encoder, settings) != base
     rules = replace(settings, rules=ScanRules(irregular="resample"))
     assert scan_parameters_sha256(make_encoder(), rules) != base

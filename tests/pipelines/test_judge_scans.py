@@ -1,15 +1,17 @@
 """A model with a task on scans: scales agree, verdicts rest on the boxes, notes say what lacks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medvlp.config.task import CtScale, parse_task
-from medvlp.errors import ConfigError, MedvlpError
+from medvlp.errors import ConfigError, FeatureError, MedvlpError
 from medvlp.models.volume.bundle import VolumeBundle, load_volume_bundle
 from medvlp.pipelines.judge import DiagnoseSettings
 from medvlp.pipelines.judge_scans import ScanJudge, scale_differences
+from medvlp.volumes.features import read_volume_features, write_volume_features
 from tests.models.volume.tiny_bundles import KIDNEY_BOX, write_tiny_volume_bundle
 from tests.pipelines import scan_samples
 
@@ -116,3 +118,18 @@ def test_parameters__hold_boxes_and_what_is_accepted(bundle: VolumeBundle, tmp_p
     told = _judge(bundle, scan_samples.masses(), tmp_path).parameters()
     assert told["preprocessing"]["shape_zyx"] == (8, 16, 16)
     assert told["rules"]["irregular"] == "refuse"
+
+
+def test_judge__refuses_features_that_cannot_be_compared_with_texts(
+    bundle: VolumeBundle, phantom_scans: Path, tmp_path: Path
+) -> None:
+    """An image-only run left features of the same weights where this one looks for its own."""
+    judge = _judge(bundle, scan_samples.masses(), tmp_path)
+    case = scan_samples.scan_case(phantom_scans)
+    judge.judge(case, "", lambda _: None)
+    path = judge.embedder.feature_path(case)
+    made = read_volume_features(path)
+    path.unlink()
+    write_volume_features(path, replace(made, meta=replace(made.meta, is_projected=False)))
+    with pytest.raises(FeatureError, match="MV1304"):
+        judge.judge(case, "", lambda _: None)

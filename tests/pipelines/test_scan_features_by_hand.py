@@ -32,9 +32,13 @@ def turned(image: nibabel.Nifti1Image, codes: str) -> nibabel.Nifti1Image:
     return image.as_reoriented(change)
 
 
-def by_hand(scan: Path, mask: Path, number: int, codes: str = "LPS") -> np.ndarray:
-    """Return the kidney's box in Hounsfield units, shape ``(z, y, x)``, all of it in the scan."""
-    image, labels = (turned(nibabel.load(path), codes) for path in (scan, mask))
+def by_hand(scan: Path, mask: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a kidney's box, all of it in the scan.
+
+    Returns:
+        Its Hounsfield units, shape ``(z, y, x)``, and its middle as ``(z, y, x)`` in LPS, in mm.
+    """
+    image, labels = (turned(nibabel.load(path), "LPS") for path in (scan, mask))
     values = np.asarray(image.dataobj, np.float64).transpose(2, 1, 0)
     places = np.argwhere(np.asarray(labels.dataobj).transpose(2, 1, 0) == number)
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
@@ -46,7 +50,10 @@ def by_hand(scan: Path, mask: Path, number: int, codes: str = "LPS") -> np.ndarr
     for along, size in zip(grid, values.shape, strict=True):
         assert along[0] >= 0
         assert along[-1] <= size - 1
-    return map_coordinates(values, np.meshgrid(*grid, indexing="ij"), order=1)
+    centre = [along.mean() for along in grid[::-1]]
+    x_ras, y_ras, z = nibabel.affines.apply_affine(image.affine, centre)
+    box = map_coordinates(values, np.meshgrid(*grid, indexing="ij"), order=1)
+    return box, np.array([z, -y_ras, -x_ras])
 
 
 def embedded(hu: np.ndarray, order: str = "zxy") -> np.ndarray:
@@ -95,8 +102,10 @@ def test_embed__equals_nibabel_scipy_and_torch(
     assert found.units == tuple(KIDNEYS)
     assert found.padded_share.tolist() == [0, 0]
     files = folder / "scan" / f"{codes}.nii.gz", folder / "mask" / f"{codes}.nii.gz"
-    for row, number in zip(found.features, KIDNEYS.values(), strict=True):
-        np.testing.assert_allclose(row, embedded(by_hand(*files, number)), rtol=0, atol=1e-4)
+    for row, place, number in zip(found.features, found.coords_mm, KIDNEYS.values(), strict=True):
+        hu, centre_mm = by_hand(*files, number)
+        np.testing.assert_allclose(row, embedded(hu), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(place, centre_mm, rtol=0, atol=1e-3)
 
 
 def test_embed__does_not_depend_on_the_order_of_axes(features: dict[str, VolumeFeatures]) -> None:
@@ -110,13 +119,13 @@ def test_embed__does_not_depend_on_the_order_of_axes(features: dict[str, VolumeF
 def test_by_hand__would_tell_a_mirrored_or_turned_box(folder: Path) -> None:
     """The tolerance is far below what a wrong side, axis, window or voxel would change."""
     files = folder / "scan" / "RAS.nii.gz", folder / "mask" / "RAS.nii.gz"
-    hu = by_hand(*files, 2)
+    hu, _ = by_hand(*files, 2)
     right = embedded(hu)
     wrong = {
         "mirrored": embedded(hu[:, :, ::-1]),
         "upside down": embedded(hu[::-1]),
         "rows and columns": embedded(hu, "zyx"),
-        "other kidney": embedded(by_hand(*files, 3)),
+        "other kidney": embedded(by_hand(*files, 3)[0]),
         "window": embedded(hu + 5),
         "one voxel": embedded(np.roll(hu, 1, axis=2)),
     }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
+from medvlp.reporting import planes
+from medvlp.reporting.legends import ScaleBar
 from medvlp.reporting.planes import draw_planes
 from medvlp.volumes.sections import Section
 
@@ -40,6 +43,39 @@ def test_draw_planes__keeps_millimetres_square_and_draws_the_box_in_place() -> N
     assert (rows.min(), rows.max()) == (_FRAME_PX + 100, _FRAME_PX + 299)
     width = cols.max() - cols.min() + 1
     assert width == 40
+
+
+def test_draw_planes__puts_each_letter_at_its_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed: dict[str, tuple[float, float]] = {}
+    draw_text = ImageDraw.ImageDraw.text
+
+    def note(draw: ImageDraw.ImageDraw, xy: tuple[float, float], text: str, **how: object) -> None:
+        if len(text) == 1:
+            placed[text] = xy
+        draw_text(draw, xy, text, **how)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", note)
+    flat = _section(np.zeros((10, 20)), (1.0, 1.0))
+    draw_planes([flat], [flat], title="x", window_hu=(-200, 300), width_px=244, height_px=400)
+    # 20 mm by 10 mm at 10 px per mm inside the frame: 244 by 144 px
+    assert placed == {"R": (11, 72), "L": (233, 72), "A": (122, 11), "P": (122, 133)}
+
+
+def test_draw_planes__gives_the_scale_bar_the_pictures_scale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bars: list[ScaleBar] = []
+    legend = planes.add_legend
+
+    def note(picture: np.ndarray, title: str, items: list, **how: object) -> np.ndarray:
+        bars.extend(item for item in items if isinstance(item, ScaleBar))
+        return legend(picture, title, items, **how)
+
+    monkeypatch.setattr(planes, "add_legend", note)
+    wide, near = _section(np.zeros((10, 40)), (1.0, 1.0)), _section(np.zeros((10, 20)), (1.0, 1.0))
+    draw_planes([wide], [near], title="x", window_hu=(-200, 300), width_px=444, height_px=400)
+    # 400 px for 40 mm, then for 20 mm: 100 and 50 um a pixel
+    assert [bar.um_per_px for bar in bars] == pytest.approx([100.0, 50.0])
 
 
 def test_draw_planes__maps_the_window_to_black_and_white() -> None:

@@ -25,7 +25,10 @@ def test_cut_units__equals_cropping_by_hand(tmp_path: Path, name: str) -> None:
         crop = crop_volume(volume, unit.centre_lps_mm, crop_spec(KIDNEYS))
         np.testing.assert_array_equal(batch.hu[row], crop.values)
         assert batch.padded_share[row] == pytest.approx(crop.padded_share)
-    # A box is centred on its organ to within half a sample.
+        samples = np.argwhere(np.ones(crop.values.shape, bool))
+        middle = crop.geometry.index_to_lps(samples).mean(axis=0)
+        np.testing.assert_allclose(batch.coords_mm[row], middle[::-1], rtol=0, atol=1e-6)
+    # A box is centred on its organ to within a sample.
     away = batch.coords_mm - np.array([unit.centre_lps_mm[::-1] for unit in units])
     assert (np.abs(away) <= np.array(KIDNEYS.spacing_mm) * 1.01).all()
 

@@ -41,6 +41,12 @@ def test_cut_sections__puts_right_front_and_head_where_radiologists_look() -> No
     assert axial.sides == ("R", "L", "A", "P")
     assert coronal.sides == ("R", "L", "S", "I")
     assert sagittal.sides == ("A", "P", "S", "I")
+    # the organ turns with the picture that it is drawn on
+    organ = scan.hu > 234
+    drawn = cut_sections(scan, _box(scan, (2, 3, 4), 4.0), organ=organ)
+    for section in drawn:
+        np.testing.assert_array_equal(section.organ, section.hu > 234)
+        assert 0 < np.count_nonzero(section.organ) < section.hu.size
     assert axial.mm_per_px == (2.0, 1.0)
     assert coronal.mm_per_px == (5.0, 1.0)
     assert sagittal.mm_per_px == (5.0, 2.0)

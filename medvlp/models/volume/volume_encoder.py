@@ -24,8 +24,9 @@ _DTYPES = (torch.int16, torch.float32)
 
 
 def _axis_order(axes: TensorAxes) -> tuple[int, int, int]:
-    z, y, x = ("zyx".index(axis) for axis in axes)
-    return z, y, x
+    """Return which axis of a box ``(z, y, x)`` comes first, second and third."""
+    first, second, third = ("zyx".index(axis) for axis in axes)
+    return first, second, third
 
 
 def network_shape(preprocessing: VolumePreprocessing) -> tuple[int, int, int]:

@@ -53,6 +53,10 @@ def test_import_renalclip__records_how_the_kidney_is_cut_and_fed(tmp_path):
     preprocessing = load_volume_bundle(report.folder).volume_encoder.preprocessing
     assert preprocessing == RENALCLIP_BOX
     assert preprocessing.box_mm == (128.0, 128.0, 128.0)
+    assert (preprocessing.spacing_mm, preprocessing.axes) == ((4.0, 1.0, 1.0), "zxy")
+    assert (preprocessing.orientation, preprocessing.window_hu) == ("LPS", (-200.0, 300.0))
+    network = report.meta.architecture.image
+    assert (network.shortcut, network.cut_shortcut_gradient) == ("A", True)
     assert any("orientation" in note for note in report.notes)
     assert any("--texts" in note for note in report.notes)
     assert report.meta.provenance.sources.keys() == {RELEASED_FILE}
