@@ -95,6 +95,8 @@ def sniff_file(path: Path) -> Sniffed:
     Args:
         path: The file.
     """
+    if path.exists() and not path.is_file():
+        return Sniffed(path, why="no regular file but a pipe, a socket or a device")
     look = look_at_file(path)
     if look.kind == "dicom":
         return Sniffed(path, look=look, is_damaged=bool(look.code), why=_told(look))

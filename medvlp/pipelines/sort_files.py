@@ -204,8 +204,8 @@ def _why_no_scan(series: FoundSeries) -> str | None:
     if series.kind in _WHAT:
         return _WHAT[series.kind]
     if series.kind == "other":
-        name = UID(header.sop_class).name or "a DICOM object without an image class"
-        return f"a DICOM object: {name}"
+        name = UID(header.sop_class).name
+        return f"a DICOM object: {name}" if name else "a DICOM object that tells no class"
     if series.modality != "CT" and not is_ct_image(header):
         word = series.modality[:16] if series.modality.isalnum() else "unknown"
         return f"a series of modality {word} ({count} images), no CT"

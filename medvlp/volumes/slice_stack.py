@@ -189,7 +189,7 @@ def _gap_fault(
             f"{ordered[at].name} and {ordered[at + 1].name} (slices {at} and {at + 1} of "
             f"{len(ordered)}), where slices lie {usual:.3f} mm apart",
             expected="a gapless series",
-            hint="fetch the missing slices, or read with irregular='resample'",
+            hint="fetch the missing slices, or interpolate with --irregular resample",
         )
     grid = np.linspace(0.0, along[-1], len(along))
     step = float(along[-1]) / max(len(along) - 1, 1)
@@ -202,7 +202,7 @@ def _gap_fault(
             f"{ordered[at].name} and {ordered[at + 1].name} (slices {at} and {at + 1} of "
             f"{len(ordered)}) it is {gaps[at]:.3f} mm, usually {usual:.3f} mm",
             expected="one spacing",
-            hint="read with irregular='resample' to interpolate an even spacing",
+            hint="pass --irregular resample to interpolate an even spacing",
         )
     return None
 
@@ -224,5 +224,5 @@ def _lean_fault(
         f"{name}: the slices lean by {tilt_deg:.2f} degrees (gantry tilt): {ordered[at].name} "
         f"(slice {at} of {len(ordered)}) lies {off[at]:.3f} mm beside the normal of the first",
         expected="slices above one another",
-        hint="read with irregular='resample' to interpolate an upright grid",
+        hint="pass --irregular resample to interpolate an upright grid",
     )

@@ -92,6 +92,16 @@ def test_sniff_file__keeps_the_header_of_dicom_and_no_text_of_it(tmp_path: Path)
     assert "Doe" not in repr(found.look.headers)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["pipe.nii.gz", "pipe.svs", "pipe"])
+def test_sniff_file__never_waits_for_a_pipe(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    (found,) = sniff_tree([tmp_path / name])
+    assert found.modality is None
+    assert not found.is_damaged
+    assert "pipe" in found.why
+
+
 def test_sniff_file__looks_into_archives_of_scans_only(tmp_path: Path) -> None:
     scan = np.random.default_rng(0).integers(-1000, 400, (8, 8, 4)).astype(np.int16)
     inside = write_nifti(tmp_path / "ct.nii.gz", scan)
