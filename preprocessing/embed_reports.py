@@ -14,6 +14,7 @@ from pydantic import Field
 from medvlp.cli.entry import run
 from medvlp.config.strict import StrictModel
 from medvlp.data.report_table import ReportSource, clean_reports, read_reports
+from medvlp.data.scan_texts import texts_to_embed
 from medvlp.embedding.reports import embed_reports
 from medvlp.errors import OutputError
 from medvlp.jobs.progress import Progress
@@ -56,7 +57,7 @@ def main(config: EmbedReportsConfig) -> JobReport:
         config.model, device=config.device, template=config.template, max_tokens=config.max_tokens
     )
     texts = [report.text for report in reports]
-    with Progress(5 * len(set(texts)), "texts", label="Embedding") as progress:
+    with Progress(len(texts_to_embed(texts)), "texts", label="Embedding") as progress:
         embed_reports(texts, encoder, config.out, precision=config.precision, progress=progress)
     name = config.out.name
     return JobReport((Outcome(name, name, "done", time.monotonic() - started),))
