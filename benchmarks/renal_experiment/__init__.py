@@ -1,0 +1,1 @@
+"""The experiment behind ``benchmarks.renal_recipe``."""
