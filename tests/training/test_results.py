@@ -1,5 +1,8 @@
 """What a run leaves is written once, by one process, and names no place of the machine."""
 
+from dataclasses import dataclass
+
+from medvlp.models.bundle_schema import Provenance
 from medvlp.training.results import SaveResult, run_provenance
 from medvlp.training.run import RunSettings
 
@@ -43,3 +46,21 @@ def test_run_provenance__names_no_local_path_wherever_it_stands(tmp_path):
         "model": {"anything": ["lung", {"kind": "b"}]},
         "run": {"templates": ["{}.", "{} / H&E."], "license": "Apache-2.0"},
     }
+
+
+def test_run_provenance__tells_of_the_towers_that_a_run_began_with(tmp_path):
+    @dataclass(frozen=True)
+    class Tower:
+        name: str
+        provenance: Provenance
+
+    text = Tower("words", Provenance(medvlp_version="0", holds_umls=True, notes=("From a graph.",)))
+    image = Tower("kidneys", Provenance(medvlp_version="0", notes=("From a graph.",)))
+    found = run_provenance(settings(tmp_path), {}, text_origin=text, image_origin=image)
+    assert found.holds_umls
+    assert found.notes == (
+        "Began with the text tower 'words'.",
+        "From a graph.",
+        "Began with the image tower 'kidneys'.",
+    )
+    assert not run_provenance(settings(tmp_path), {}, image_origin=image).holds_umls
