@@ -14,9 +14,23 @@ if TYPE_CHECKING:
 
     from medvlp.jobs.runner import JobReport
     from medvlp.pipelines.discover import Discovery
-    from medvlp.types import Case
+    from medvlp.types import Case, Modality
 
-__all__ = ["case_rows", "failure_rows", "items_of", "missing_model", "write_case_tables"]
+__all__ = [
+    "MODALITY_WORDS",
+    "case_rows",
+    "failure_rows",
+    "items_of",
+    "missing_model",
+    "write_case_tables",
+]
+
+MODALITY_WORDS: dict[Modality, str] = {
+    "slide": "slide",
+    "ct": "CT scan",
+    "radiograph": "flat image such as a radiograph",
+}
+"""What messages call a case."""
 
 
 def items_of(discovery: Discovery) -> list[JobItem[Case]]:
@@ -26,9 +40,10 @@ def items_of(discovery: Discovery) -> list[JobItem[Case]]:
 
 def missing_model(case: Case) -> MedvlpError:
     """Return the error of a case whose modality no given model serves."""
+    what = MODALITY_WORDS[case.modality]
     return MedvlpError(
         "MV1109",
-        f"{case.path.name} is a {case.modality}, and no model for that modality was given",
+        f"{case.path.name} is a {what}, and no model for that modality was given",
         hint="pass a further --model for it, or leave such files out",
     )
 

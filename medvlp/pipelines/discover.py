@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Discovery", "Skipped", "discover_cases"]
 
+_LINK = "a link to a folder, which is not followed; name the folder itself as the input"
+
 
 @dataclass(frozen=True)
 class Discovery:
@@ -69,7 +71,9 @@ def discover_cases(
         )
     if source.is_dir():
         left_out = {path.resolve() for path in (*exclude, *([masks] if masks else ()))}
-        rows, skipped = _sort_tree(source, _walk(source, left_out), masks)
+        files, links = _walk(source, left_out)
+        rows, skipped = _sort_tree(source, files, masks)
+        skipped += [Skipped(link.relative_to(source).as_posix(), _LINK) for link in links]
     elif source.suffix.lower() in {".csv", ".parquet"}:
         rows, skipped = _rows_of_manifest(read_case_manifest(source), source.parent, masks), []
     else:
@@ -111,8 +115,10 @@ def _name_cases(rows: Sequence[_Row], slide_mpp: float | None) -> tuple[Case, ..
     )
 
 
-def _walk(folder: Path, exclude: set[Path]) -> list[Path]:
+def _walk(folder: Path, exclude: set[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder, and the links to folders, which could lead in circles."""
     found: list[Path] = []
+    links: list[Path] = []
     for root, folders, files in os.walk(folder):
         here = Path(root)
         folders[:] = sorted(
@@ -120,8 +126,9 @@ def _walk(folder: Path, exclude: set[Path]) -> list[Path]:
             for name in folders
             if not name.startswith(".") and (here / name).resolve() not in exclude
         )
+        links += [here / name for name in folders if (here / name).is_symlink()]
         found += [here / name for name in sorted(files) if not name.startswith(".")]
-    return found
+    return found, links
 
 
 def _sort_tree(

@@ -85,10 +85,9 @@ class ScanEmbedder:
         if meta.scan_sha256 != found:
             raise FeatureError(
                 "MV1321",
-                f"the features of {meta.case_key} were made from a scan with hash "
-                f"{meta.scan_sha256[:12]}",
+                f"{path.name} holds features of a scan with hash {meta.scan_sha256[:12]}",
                 expected=f"{found[:12]}, the scan as it is now",
-                hint="embed the scan again",
+                hint="choose another output folder, or delete the file to embed it anew",
             )
         self._check_mask(case, meta)
         wanted = scan_parameters_sha256(self.encoder, self.settings)
@@ -223,7 +222,7 @@ class ScanEmbedder:
                 "MV1322",
                 f"the organs of {meta.case_key} came from {meta.mask_source or 'no mask'}",
                 expected=source or "no mask",
-                hint="give the same masks as before, or embed the scan again",
+                hint="give the same masks as before, or choose another output folder",
             )
         if source != "file" or case.mask is None:
             return
@@ -234,5 +233,5 @@ class ScanEmbedder:
                 f"the boxes of {meta.case_key} were found in a mask with hash "
                 f"{meta.mask_sha256[:12]}",
                 expected=f"{found[:12]}, the mask as it is now",
-                hint="embed the scan again",
+                hint="choose another output folder, or delete the file to embed it anew",
             )

@@ -14,7 +14,7 @@ from medvlp.io import json_sha256, publish_folder, write_json
 from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import WorkerLimits, run_in_worker
-from medvlp.pipelines.cases import items_of, write_case_tables
+from medvlp.pipelines.cases import MODALITY_WORDS, items_of, write_case_tables
 from medvlp.reporting.geojson import tissue_feature, write_geojson
 from medvlp.reporting.overlays import draw_heatmap
 from medvlp.reporting.pictures import save_png
@@ -87,9 +87,10 @@ def tile_slides(
         case = item.payload
         note_stage("open slide")
         if case.modality != "slide":
+            what = MODALITY_WORDS[case.modality]
             raise MedvlpError(
                 "MV1122",
-                f"{case.path.name} is a {case.modality}; tiles are cut from slides only",
+                f"{case.path.name} is a {what}; tiles are cut from slides only",
                 hint="'medvlp embed' and 'medvlp zero-shot' take scans",
             )
         survey = run_in_worker(

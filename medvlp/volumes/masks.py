@@ -147,7 +147,12 @@ def read_mask(
     if like is not None:
         found = _on_grid(path.name, found, like)
     if not found.labels.any():
-        raise VolumeError("MV2241", f"{path.name} is empty: no voxel has a label")
+        raise VolumeError(
+            "MV2241",
+            f"{path.name} is empty: no voxel has a label",
+            expected="a mask in which the organs were drawn",
+            hint="give another mask, or let an organ finder label the scan with --find-organs",
+        )
     return found
 
 

@@ -131,5 +131,10 @@ def _read_folder(folder: Path, like: VolumeGeometry, region: str) -> LabelMap:
         names[number] = name
     mask = LabelMap(labels, like, names)
     if not any(name == region or name.startswith(f"{region}_") for name in names.values()):
-        raise VolumeError("MV2241", f"{folder.name}: the files for {region!r} are empty")
+        raise VolumeError(
+            "MV2241",
+            f"{folder.name}: the files for {region!r} are empty",
+            expected=f"a mask in which {region!r} was drawn",
+            hint="leave out scans that do not show it, or give another mask",
+        )
     return mask

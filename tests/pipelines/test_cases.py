@@ -26,7 +26,7 @@ def test_items_of__keeps_order_and_names() -> None:
 
 
 def test_missing_model__names_file_and_modality() -> None:
-    assert str(missing_model(case("scan.nii", "ct"))).startswith("MV1109: scan.nii is a ct")
+    assert str(missing_model(case("scan.nii", "ct"))).startswith("MV1109: scan.nii is a CT scan")
 
 
 def test_failure_rows__tell_stage_code_reason_and_hint() -> None:

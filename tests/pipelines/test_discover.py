@@ -50,6 +50,17 @@ def test_discover__sets_rubbish_aside_with_a_reason(tmp_path: Path) -> None:
     ]
 
 
+def test_discover__tells_of_links_to_folders(tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "a.svs").write_bytes(b"II*\0")
+    (tmp_path / "in" / "sub" / "circle").symlink_to(tmp_path / "in")
+    found = discover_cases(tmp_path / "in")
+    assert [case.case_id for case in found.cases] == ["a.svs"]
+    assert [(entry.name, "link to a folder" in entry.why) for entry in found.skipped] == [
+        ("sub/circle", True)
+    ]
+
+
 def test_discover__joins_the_levels_of_a_dicom_slide(tmp_path: Path) -> None:
     write_dicom(tmp_path / "0.dcm", WHOLE_SLIDE, series="1.2.9", flavour="THUMBNAIL")
     write_dicom(tmp_path / "1.dcm", WHOLE_SLIDE, series="1.2.9")

@@ -83,4 +83,6 @@ def test_tile__tells_that_scans_have_no_tiles(
 ) -> None:
     write_body(tmp_path / "in", mask=None)
     assert main(["tile", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
-    assert "MV1122: ct.nii.gz is a ct; tiles are cut from slides only" in capsys.readouterr().err
+    assert (
+        "MV1122: ct.nii.gz is a CT scan; tiles are cut from slides only" in capsys.readouterr().err
+    )
