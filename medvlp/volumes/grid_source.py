@@ -88,6 +88,22 @@ class GridSource:
         real = ((z, self._real(plane, (z, 0, 0))) for z, plane in self._planes_at(places))
         return np.stack([plane for z, plane in real if z in places])
 
+    def planes_from(self, start: int) -> Iterator[NDArray[np.int16] | NDArray[np.float32]]:
+        """Yield whole planes, rescaled once, each of shape ``(Y, X)``, from one on to the last.
+
+        An array may be a view of a buffer that the next plane overwrites.
+
+        Args:
+            start: Index of the first plane.
+
+        Raises:
+            VolumeError: See :meth:`read`.
+        """
+        depth, height, width = self.geometry.shape_zyx
+        box = ((start, 0, 0), (depth, height, width))
+        for z, plane in enumerate(read_planes(self.body, box), start):
+            yield self._integers(plane) if self._keeps_integers else self._real(plane, (z, 0, 0))
+
     def _planes_at(self, places: Sequence[int]) -> Iterator[tuple[int, NDArray[np.generic]]]:
         """Yield the stored planes at these places; of a compressed body those before them too."""
         _, height, width = self.geometry.shape_zyx

@@ -11,6 +11,8 @@ from medvlp.volumes.store import StoredSource
 from medvlp.volumes.volume import Volume, VolumeSource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from medvlp.volumes.geometry import VolumeGeometry
@@ -37,7 +39,8 @@ def held_planes(source: VolumeSource) -> VolumeSource:
 class HeldPlanes:
     """A scan of which the whole planes of the last box stay in memory, and no others.
 
-    Planes that the next box shares with the last are not read again.
+    Planes that the next box shares with the last are not read again, and a compressed file is
+    inflated on from where the last box ended.
 
     Args:
         source: The scan.
@@ -46,6 +49,8 @@ class HeldPlanes:
     def __init__(self, source: VolumeSource) -> None:
         self._source = source
         self._start = 0
+        self._ahead: Iterator[NDArray[np.int16] | NDArray[np.float32]] = iter(())
+        self._next = source.geometry.shape_zyx[0]
         self._planes: NDArray[np.int16] | NDArray[np.float32] = _no_planes()
 
     @property
@@ -90,14 +95,33 @@ class HeldPlanes:
         return self._source.read()
 
     def _hold(self, start: int, stop: int, held_stop: int) -> None:
-        _, height, width = self.geometry.shape_zyx
         is_next = self._start <= start < held_stop
         # A copy: what is not shared is given back before more is read.
         self._planes = self._planes[start - self._start :].copy() if is_next else _no_planes()
         self._start = start
         first = held_stop if is_next else start
-        more = self._source.read_region((first, 0, 0), (stop, height, width))
+        more = self._read(first, stop)
         self._planes = np.concatenate([self._planes, more]) if is_next else more
+
+    def _read(self, start: int, stop: int) -> NDArray[np.int16] | NDArray[np.float32]:
+        """Read whole planes; a file that is inflated is gone on with."""
+        depth, height, width = self.geometry.shape_zyx
+        if not isinstance(self._source, GridSource):
+            return self._source.read_region((start, 0, 0), (stop, height, width))
+        if start < self._next:
+            self._ahead, self._next = self._source.planes_from(start), start
+        values: NDArray[np.int16] | NDArray[np.float32]
+        values = np.empty((stop - start, height, width), dtype=np.int16)
+        while self._next < stop:
+            plane = next(self._ahead)
+            if plane.dtype == np.float32 and values.dtype == np.int16:
+                values = values.astype(np.float32)
+            if self._next >= start:
+                values[self._next - start] = plane
+            self._next += 1
+        if stop == depth:
+            next(self._ahead, None)  # the end of the file is checked behind its last plane
+        return values
 
 
 def _no_planes() -> NDArray[np.int16]:

@@ -1,11 +1,14 @@
 """Boxes of the same planes are cut from memory, and no more than these planes stay there."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from medvlp.errors import VolumeError
 from medvlp.volumes.geometry import VolumeGeometry
+from medvlp.volumes.grid_source import GridSource
 from medvlp.volumes.held_planes import HeldPlanes, held_planes
 from medvlp.volumes.reader import open_volume
 from medvlp.volumes.store import write_stored
@@ -75,3 +78,43 @@ def test_held_planes__leaves_stores_and_volumes_alone(tmp_path: Path) -> None:
     write_stored(tmp_path / "a.b2nd", volume)
     with open_volume(tmp_path / "a.b2nd") as source:
         assert held_planes(source) is source
+
+
+def wide() -> np.ndarray:
+    """Return values of which a plane in the middle leaves int16."""
+    values = VALUES.astype(np.int32)
+    values[9] += 40_000
+    return values
+
+
+@pytest.mark.parametrize("values", [VALUES, wide(), VALUES / np.float32(4)])
+def test_read_region__goes_on_inflating_where_it_stopped(
+    tmp_path: Path, values: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    planes_from = GridSource.planes_from
+
+    def note(source: GridSource, start: int):
+        begun.append(start)
+        return planes_from(source, start)
+
+    monkeypatch.setattr(GridSource, "planes_from", note)
+    with open_volume(write_nifti(tmp_path / "a.nii.gz", values)) as source:
+        held = held_planes(source)
+        whole = source.read().hu
+        for start, stop in [(2, 6), (4, 10), (12, 14), (13, 20), (3, 7), (19, 20)]:
+            found = held.read_region((start, 0, 1), (stop, 6, 4))
+            np.testing.assert_array_equal(found, whole[start:stop, :, 1:4])
+    assert begun == [2, 3]
+
+
+def test_read_region__checks_the_end_of_an_inflated_file(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "a.nii.gz", VALUES)
+    last = bytearray(gzip.compress(b""))
+    last[-8] ^= 0xFF  # the check sum of a second member, behind the last voxel
+    path.write_bytes(path.read_bytes() + last)
+    with open_volume(path) as source:
+        held = held_planes(source)
+        held.read_region((0, 0, 0), (19, 6, 5))
+        with pytest.raises(VolumeError, match="MV2202"):
+            held.read_region((19, 0, 0), (20, 6, 5))
