@@ -99,8 +99,11 @@ DEFAULT_COMPUTING = Computing()
 def discover_input(
     source: Path, out: Path, slide_mpp: float | None, masks: Path | None = None
 ) -> Discovery:
-    """Find the cases of an input, tell what is skipped, and prove that the output is writable."""
-    from medvlp.io import check_output_folder
+    """Find the cases of an input, tell what is skipped, and prove that the output is writable.
+
+    All that is skipped stands in ``skipped.csv`` of the output; stderr tells the first of it.
+    """
+    from medvlp.io import check_output_folder, write_csv
     from medvlp.pipelines.discover import discover_cases
 
     discovery = discover_cases(source, exclude=[out], slide_mpp=slide_mpp, masks=masks)
@@ -108,8 +111,10 @@ def discover_input(
     for skipped in shown:
         sys.stderr.write(f"skipped {skipped.name}: {skipped.why}\n")
     if len(discovery.skipped) > len(shown):
-        sys.stderr.write(f"skipped {len(discovery.skipped) - len(shown)} files more\n")
+        more = len(discovery.skipped) - len(shown)
+        sys.stderr.write(f"skipped {more} files more, listed in {out / 'skipped.csv'}\n")
     check_output_folder(out)
+    write_csv(out / "skipped.csv", [asdict(item) for item in discovery.skipped], ("name", "why"))
     return discovery
 
 

@@ -8,6 +8,7 @@ import torch
 from medvlp.cli.commands import options
 from medvlp.cli.commands.options import conclude
 from medvlp.errors import UsageError
+from medvlp.io import read_csv
 from medvlp.jobs.outcomes import JobReport, Outcome
 
 
@@ -44,6 +45,21 @@ def test_scan_settings__take_over_what_is_accepted() -> None:
     assert found.rules.irregular == "resample"
     assert found.rules.allow_values
     assert found.limits.memory_bytes == 2 * 2**30
+
+
+def test_discover_input__lists_all_that_is_skipped(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.svs").write_bytes(b"II*\0")
+    for number in range(30):
+        (tmp_path / "in" / f"{number:02}.txt").write_text("notes", encoding="utf-8")
+    options.discover_input(tmp_path / "in", tmp_path / "out", None)
+    told = capsys.readouterr().err
+    assert "skipped 10 files more, listed in" in told
+    rows = read_csv(tmp_path / "out" / "skipped.csv")
+    assert [row["name"] for row in rows] == [f"{number:02}.txt" for number in range(30)]
+    assert {row["why"] for row in rows} == {"not an image of a known kind"}
 
 
 def test_conclude__tells_five_failures_of_a_code_and_counts_the_rest(
