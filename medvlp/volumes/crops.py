@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from medvlp.volumes.volume import VolumeSource
 
-__all__ = ["Crop", "CropSpec", "apply_window", "crop_volume", "crop_volumes", "needed_box"]
+__all__ = ["Crop", "CropSpec", "crop_volume", "crop_volumes", "needed_box"]
 
 _SPACING_DIGITS = 6
 """Spacings are rounded to 1e-6 mm: DICOM's decimals and NIfTI's float32 then agree."""
@@ -229,26 +229,6 @@ def _cut(
         1.0 - covered / values.size,
         _padded_sides(plans, spec),
     )
-
-
-def apply_window(
-    values: NDArray[np.float32], window_hu: tuple[float, float]
-) -> NDArray[np.float32]:
-    """Map a window of Hounsfield units to 0 to 1; what lies beyond is clipped.
-
-    Args:
-        values: Hounsfield units, any shape.
-        window_hu: Value that becomes 0 and value that becomes 1.
-
-    Raises:
-        ValueError: If the window is empty.
-    """
-    low, high = window_hu
-    if not high > low:
-        raise ValueError(f"window_hu {window_hu} must rise")
-    scaled = (values - np.float32(low)) / np.float32(high - low)
-    clipped: NDArray[np.float32] = np.clip(scaled, np.float32(0), np.float32(1))
-    return clipped
 
 
 def _plan_axis(

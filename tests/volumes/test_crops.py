@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.crops import CropSpec, apply_window, crop_volume, crop_volumes
+from medvlp.volumes.crops import CropSpec, crop_volume, crop_volumes
 from medvlp.volumes.geometry import VolumeGeometry
 from medvlp.volumes.nifti_reader import open_nifti
 from medvlp.volumes.reader import open_volume
@@ -228,13 +228,6 @@ def test_crop_volumes__reads_near_boxes_at_once(
 def test_crop_volumes__refuses_when_one_box_lies_outside() -> None:
     with pytest.raises(VolumeError, match="lies outside"):
         crop_volumes(Volume(VALUES, GEOMETRY), [(0.0, 0.0, 20.0), (900.0, 0.0, 20.0)], SPEC)
-
-
-def test_apply_window__clips_to_0_and_1() -> None:
-    values = np.asarray([-1000, -200, 50, 300, 999], np.float32)
-    assert apply_window(values, (-200, 300)).tolist() == [0, 0, 0.5, 1, 1]
-    with pytest.raises(ValueError, match="must rise"):
-        apply_window(values, (300, 300))
 
 
 def test_crop_spec__refuses_boxes_without_samples() -> None:
