@@ -48,6 +48,7 @@ def paired(scans: list[ScanPlace], *masks: FoundMask) -> dict[str, str]:
         (["p/ct.nii.gz"], "p/segmentations", "p/ct.nii.gz"),
         (["a.nii.gz", "b.nii.gz"], "a_organs", "a.nii.gz"),
         (["a.nii.gz", "b.nii.gz"], "total.nii.gz", None),
+        (["a.nii.gz", "a.nrrd", "b.nii.gz"], "a/organs.nii.gz", None),
         (["p/ct.nii.gz"], "q/segmentation.nii.gz", None),
         (["a.nii.gz", "b.nii.gz"], "ab.nii.gz", None),
     ],
