@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from medvlp.errors import VolumeError
 from medvlp.volumes.features import read_volume_features
 from medvlp.volumes.hounsfield import check_hounsfield, sampled_volume
+from medvlp.volumes.label_maps import is_label_map
 from medvlp.volumes.masks import read_mask
-from medvlp.volumes.reader import open_volume
+from medvlp.volumes.reader import open_found, open_volume
 from medvlp.volumes.series import series_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from medvlp.volumes.geometry import VolumeGeometry
+    from medvlp.volumes.series import FoundSeries
 
 __all__ = ["read_mask_facts", "read_scan_facts", "read_series_facts", "volume_feature_facts"]
 
@@ -55,14 +58,33 @@ def read_mask_facts(path: Path) -> dict[str, Any]:
 
 
 def read_series_facts(path: Path) -> dict[str, Any]:
-    """List the series of a folder or an archive; meant to run in a worker process."""
+    """List the series of a folder or an archive; meant to run in a worker process.
+
+    Slices are looked at by their headers, and what would be refused is told.
+    """
     with series_tree(path) as tree:
         shown = [
-            f"{series.name}: {series.modality or 'unknown modality'}, {series.kind}, "
-            f"{series.format}, {len(series.headers) or 1} images"
+            f"{series.name}: {series.modality or 'unknown modality'}, {_what(series)}, "
+            f"{series.format}, {len(series.headers) or 1} images{_refusal(series)}"
             for series in tree.series[:_MOST_SERIES]
         ]
         return {"series": len(tree.series), "other files": len(tree.skipped), "found": shown}
+
+
+def _what(series: FoundSeries) -> str:
+    is_mask = not series.headers and is_label_map(series.path, series.format)
+    return "label map" if is_mask else series.kind
+
+
+def _refusal(series: FoundSeries) -> str:
+    """Say why a CT series would be refused, or nothing."""
+    if series.kind != "volume" or series.modality != "CT":
+        return ""
+    try:
+        open_found(series)
+    except VolumeError as error:
+        return f"; refused: {error.code}: {error.reason}"
+    return ""
 
 
 def volume_feature_facts(path: Path) -> dict[str, Any]:

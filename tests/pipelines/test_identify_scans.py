@@ -39,6 +39,15 @@ def test_identify__lists_the_series_of_a_folder(tmp_path: Path) -> None:
     assert found.facts["found"][0] == "a: CT, volume, dicom, 40 images"
 
 
+def test_identify__tells_which_series_would_be_refused_and_what_is_a_mask(tmp_path: Path) -> None:
+    save_series(tmp_path / "gap", make_body()[0], keep=[0, 1, 2, 4, 5])
+    write_body(tmp_path / "grid")
+    gap, scan, mask = identify(tmp_path).facts["found"]
+    assert "5 images; refused: MV2216: " in gap
+    assert ", volume, nifti" in scan
+    assert ", label map, nifti" in mask
+
+
 def test_identify__knows_features_of_a_scan(tmp_path: Path) -> None:
     made = ScanEmbedder(make_encoder(), ScanSettings(), tmp_path / "f" / "pool")
     case = write_body(tmp_path)
