@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from medvlp import __version__
 from medvlp.errors import MedvlpError, UsageError
@@ -52,6 +52,7 @@ def build_app() -> App:
         "diagnosis. For research use only.",
         version=__version__,
         result_action="return_value",
+        default_parameter=Parameter(negative_iterable=()),  # lists have no --empty-... flags
     )
     for name, (target, text) in _COMMANDS.items():
         # The training command hands everything, --help too, to LightningCLI.

@@ -19,12 +19,21 @@ def test_help__lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "embed",
         "zero-shot",
         "calibrate",
+        "evaluate",
+        "probe",
         "train",
         "inspect",
         "doctor",
         "explain",
     ):
         assert name in text
+
+
+def test_help__offers_no_flag_that_empties_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zero-shot", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--model" in text
+    assert "--empty" not in text
 
 
 def test_version__is_printed(capsys: pytest.CaptureFixture[str]) -> None:
