@@ -14,6 +14,8 @@ from medvlp.training.knowledge_run import SaveTextTower
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.pairs_run import SaveBundle
 from medvlp.training.report_data import ReportsDataModule
+from medvlp.training.report_generation import ReportGenerationModule
+from medvlp.training.report_generation_run import SaveReportGenerator
 from medvlp.training.report_text import ReportTextModule
 from medvlp.training.report_text_run import SaveReportText
 from medvlp.training.run import RunSettings
@@ -56,3 +58,6 @@ RECIPES.register("scan-attributes")(
     Recipe(ScanAttributesModule, ScanPairsDataModule, SaveImageTower)
 )
 RECIPES.register("scans")(Recipe(ScanAlignmentModule, ScanPairsDataModule, SaveVolumeBundle))
+RECIPES.register("scan-reports")(
+    Recipe(ReportGenerationModule, ScanPairsDataModule, SaveReportGenerator)
+)

@@ -31,6 +31,7 @@ _LOCAL_KEYS = {
     "text_features",
     "texts_from",
     "exclude_synonyms_file",
+    "generator_from",
     "default_root_dir",
     "dirpath",
     "save_dir",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLE_FOLDER",
     "IMAGE_TOWER_FOLDER",
+    "REPORT_GENERATOR_FOLDER",
     "TEXT_TOWER_FOLDER",
     "RunSettings",
     "SaveConfig",
@@ -35,6 +36,7 @@ __all__ = [
 
 BUNDLE_FOLDER = "bundle"
 IMAGE_TOWER_FOLDER = "image_tower"
+REPORT_GENERATOR_FOLDER = "report_generator"
 TEXT_TOWER_FOLDER = "text_tower"
 
 
@@ -67,7 +69,7 @@ def prepare_run_folder(settings: RunSettings) -> None:
     Raises:
         OutputError: If the folder holds what a run leaves (MV1704) or cannot be written (MV1104).
     """
-    for name in (BUNDLE_FOLDER, IMAGE_TOWER_FOLDER, TEXT_TOWER_FOLDER):
+    for name in (BUNDLE_FOLDER, IMAGE_TOWER_FOLDER, REPORT_GENERATOR_FOLDER, TEXT_TOWER_FOLDER):
         if (settings.folder / name).exists():
             raise OutputError(
                 "MV1704",
