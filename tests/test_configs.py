@@ -9,8 +9,11 @@ import torch
 from medvlp.config.task import load_task
 from medvlp.models.dual_encoder import DualEncoder
 from medvlp.models.text_tower import KnowledgeText
+from medvlp.models.volume.attribute_network import AttributeNetwork
+from medvlp.models.volume.dual_encoder import VolumeDualEncoder
 from medvlp.training.cli import build
 from medvlp.training.knowledge import KnowledgeModule
+from medvlp.training.scan_attributes import ScanAttributesModule
 from medvlp.zeroshot.classifier import build_classifier
 from medvlp.zeroshot.heads import judge_slide
 from medvlp.zeroshot.units import judge_units
@@ -18,6 +21,7 @@ from medvlp.zeroshot.units import judge_units
 CONFIGS = Path(__file__).parent.parent / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 TRAINING = [path for path in FILES if path.parent.name in {"pretrain", "smoke", "keep"}]
+SCANS = sorted((CONFIGS / "renalclip").glob("a*.yaml"))
 TASKS = [path for path in FILES if path.parent.name == "zeroshot"]
 
 
@@ -61,6 +65,26 @@ def test_training_config__builds_and_takes_a_step_in_its_shapes(path: Path) -> N
         side = built.datamodule.preprocessing.input_px
         output = model.eval()(torch.zeros(2, 3, side, side), ids, ids.bool())
     assert output.image.shape == output.text.shape == (2, settings.embed_dim)
+
+
+@pytest.mark.parametrize("path", SCANS, ids=name_of)
+def test_scan_config__builds_networks_that_take_crops(path: Path) -> None:
+    module = build(["fit", f"--config={path}"]).model
+    settings = module._settings
+    is_full = path.stem.endswith("full")
+    shape = (32, 128, 128) if is_full else (24, 48, 48)
+    with torch.device("meta" if is_full else "cpu"), torch.no_grad():
+        voxels = torch.zeros(2, 1, *shape)
+        if isinstance(module, ScanAttributesModule):
+            model = AttributeNetwork(settings, shape, {"mass": ("absent", "present")})
+            assert model.eval()(voxels)["mass"].shape == (2, 2)
+        else:
+            vocab_size = None if settings.text is None else 50
+            model = VolumeDualEncoder(settings, shape, vocab_size)
+            assert model.eval().encode_volume(voxels).shape == (2, settings.head.dim)
+    weights = sum(p.numel() for p in model.volume_tower.parameters())
+    assert weights == (32_986_176 if is_full else 2_067_216)  # of the published network, and ours
+    assert path.name.startswith(("attributes", "align"))
 
 
 @pytest.mark.parametrize("path", TASKS, ids=name_of)
