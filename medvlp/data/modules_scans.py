@@ -14,6 +14,7 @@ from medvlp.data.order import OrderSettings
 from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.data.scan_augment import ScanAugmentSettings
 from medvlp.data.scan_dataset import ScanCollator, ScanPairsDataset, ScanSample
+from medvlp.data.scan_labels import LabelledScans
 from medvlp.data.scan_manifest import PHASES
 from medvlp.data.scan_pairs import read_scan_pairs
 from medvlp.data.scan_texts import read_text_features
@@ -22,9 +23,10 @@ from medvlp.io import json_sha256
 from medvlp.text.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from medvlp.data.scan_manifest import ScanPairsManifest
+    from medvlp.data.scan_manifest import ScanPairsManifest, ScanRow
     from medvlp.data.scan_texts import TextFeatures
     from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.types import VolumePreprocessing
@@ -115,6 +117,17 @@ class ScanPairsDataModule(pl.LightningDataModule):
         self._manifest: ScanPairsManifest | None = None
         self._tokenizer: CaptionTokenizer | None = None
         self._features: TextFeatures | None = None
+        self._label_of: Callable[[ScanRow], int] | None = None
+        self._is_balanced = False
+
+    def train_on_labels(self, label_of: Callable[[ScanRow], int], *, is_balanced: bool) -> None:
+        """Train on kidneys with a label only.
+
+        Args:
+            label_of: Gives the class of a crop, -1 where it is not known; alike for all phases.
+            is_balanced: Whether classes are drawn equally often.
+        """
+        self._label_of, self._is_balanced = label_of, is_balanced
 
     @property
     def manifest(self) -> ScanPairsManifest:
@@ -223,7 +236,12 @@ class ScanPairsDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[ScanSample]:
         """Return the loader of the training split."""
-        return self._loader(self.dataset(TRAIN, is_training=True), self._order)
+        dataset = self.dataset(TRAIN, is_training=True)
+        if self._label_of is None:
+            return self._loader(dataset, self._order)
+        labels = [self._label_of(rows[0]) for rows in dataset.kidneys]
+        labelled = LabelledScans(dataset, labels, is_balanced=self._is_balanced, seed=self._seed)
+        return self._loader(labelled, self._order)
 
     def val_dataloader(self) -> DataLoader[ScanSample] | list[DataLoader[ScanSample]]:
         """Return the loader of the validation split; an empty list where there is none."""
@@ -243,7 +261,9 @@ class ScanPairsDataModule(pl.LightningDataModule):
         )
         return self._loader(self.dataset(split), order)
 
-    def _loader(self, dataset: ScanPairsDataset, order: OrderSettings) -> DataLoader[ScanSample]:
+    def _loader(
+        self, dataset: ScanPairsDataset | LabelledScans, order: OrderSettings
+    ) -> DataLoader[ScanSample]:
         trainer = self.trainer
         share = {"share": self._share, "share_seed": self._share_seed}
         samples_sha256 = self.manifest.info.samples_sha256

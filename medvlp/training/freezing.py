@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from medvlp.models.dual_encoder import DualEncoder
 
-__all__ = ["FreezeSettings", "freeze_towers", "rest_tower"]
+__all__ = ["Epochs", "FreezeSettings", "freeze_towers", "rest_tower"]
 
 Epochs = Annotated[int, Field(ge=0)] | Literal["all"]
 

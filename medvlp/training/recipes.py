@@ -21,7 +21,8 @@ from medvlp.training.report_text_run import SaveReportText
 from medvlp.training.run import RunSettings
 from medvlp.training.scan_alignment import ScanAlignmentModule
 from medvlp.training.scan_attributes import ScanAttributesModule
-from medvlp.training.scan_run import SaveImageTower, SaveVolumeBundle
+from medvlp.training.scan_classes import ScanClassesModule
+from medvlp.training.scan_run import SaveClassifier, SaveImageTower, SaveVolumeBundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,3 +62,4 @@ RECIPES.register("scans")(Recipe(ScanAlignmentModule, ScanPairsDataModule, SaveV
 RECIPES.register("scan-reports")(
     Recipe(ReportGenerationModule, ScanPairsDataModule, SaveReportGenerator)
 )
+RECIPES.register("scan-classes")(Recipe(ScanClassesModule, ScanPairsDataModule, SaveClassifier))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLE_FOLDER",
+    "CLASSIFIER_FOLDER",
     "IMAGE_TOWER_FOLDER",
     "REPORT_GENERATOR_FOLDER",
     "TEXT_TOWER_FOLDER",
@@ -35,9 +36,14 @@ __all__ = [
 ]
 
 BUNDLE_FOLDER = "bundle"
+CLASSIFIER_FOLDER = "classifier"
 IMAGE_TOWER_FOLDER = "image_tower"
 REPORT_GENERATOR_FOLDER = "report_generator"
 TEXT_TOWER_FOLDER = "text_tower"
+_RESULTS = (
+    *(BUNDLE_FOLDER, CLASSIFIER_FOLDER, IMAGE_TOWER_FOLDER),
+    *(REPORT_GENERATOR_FOLDER, TEXT_TOWER_FOLDER),
+)
 
 
 class RunSettings(StrictModel):
@@ -69,7 +75,7 @@ def prepare_run_folder(settings: RunSettings) -> None:
     Raises:
         OutputError: If the folder holds what a run leaves (MV1704) or cannot be written (MV1104).
     """
-    for name in (BUNDLE_FOLDER, IMAGE_TOWER_FOLDER, REPORT_GENERATOR_FOLDER, TEXT_TOWER_FOLDER):
+    for name in _RESULTS:
         if (settings.folder / name).exists():
             raise OutputError(
                 "MV1704",

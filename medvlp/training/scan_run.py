@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medvlp.models.volume.bundle_writing import VolumeBundleCard, save_volume_bundle
+from medvlp.models.volume.class_folder import save_classifier
 from medvlp.models.volume.tower_folder import ImageTowerCard, save_image_tower
 from medvlp.training.results import SaveResult, run_provenance
-from medvlp.training.run import BUNDLE_FOLDER, IMAGE_TOWER_FOLDER
+from medvlp.training.run import BUNDLE_FOLDER, CLASSIFIER_FOLDER, IMAGE_TOWER_FOLDER
 from medvlp.training.scan_alignment import ScanAlignmentModule
 from medvlp.training.scan_attributes import ScanAttributesModule
+from medvlp.training.scan_classes import ScanClassesModule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import lightning.pytorch as pl
 
-__all__ = ["SaveImageTower", "SaveVolumeBundle"]
+    from medvlp.training.run import RunSettings
+
+__all__ = ["SaveClassifier", "SaveImageTower", "SaveVolumeBundle"]
 
 
 class SaveImageTower(SaveResult):
@@ -28,19 +34,23 @@ class SaveImageTower(SaveResult):
         """
         if not isinstance(module, ScanAttributesModule) or module.classifier is None:
             return
-        data = module.scans
-        card = ImageTowerCard(
-            name=self._settings.name,
-            preprocessing=data.preprocessing,
-            provenance=run_provenance(
-                self._settings,
-                self._config,
-                data_sha256=data.manifest.info.samples_sha256,
-                image_origin=module.image_origin,
-            ),
-            license=self._settings.license,
-        )
+        card = _image_card(module, self._settings, self._config)
         save_image_tower(self._settings.folder / IMAGE_TOWER_FOLDER, module.classifier, card)
+
+
+class SaveClassifier(SaveResult):
+    """Writes the network for scans with the classifier of one question."""
+
+    def write(self, module: pl.LightningModule) -> None:
+        """Write the folder.
+
+        Args:
+            module: The module that was trained.
+        """
+        if not isinstance(module, ScanClassesModule) or module.classifier is None:
+            return
+        card = _image_card(module, self._settings, self._config)
+        save_classifier(self._settings.folder / CLASSIFIER_FOLDER, module.classifier, card)
 
 
 class SaveVolumeBundle(SaveResult):
@@ -76,3 +86,22 @@ class SaveVolumeBundle(SaveResult):
             card,
             texts=module.stored_texts,
         )
+
+
+def _image_card(
+    module: ScanAttributesModule | ScanClassesModule,
+    settings: RunSettings,
+    config: Mapping[str, Any],
+) -> ImageTowerCard:
+    data = module.scans
+    return ImageTowerCard(
+        name=settings.name,
+        preprocessing=data.preprocessing,
+        provenance=run_provenance(
+            settings,
+            config,
+            data_sha256=data.manifest.info.samples_sha256,
+            image_origin=module.image_origin,
+        ),
+        license=settings.license,
+    )

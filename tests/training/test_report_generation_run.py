@@ -69,6 +69,10 @@ def metrics(run) -> list[dict[str, str]]:
     return [dict(zip(header.split(","), row.split(","), strict=True)) for row in rows]
 
 
+def last_of(run, name: str) -> float:
+    return logged(run, name)[-1]
+
+
 def logged(run, name: str) -> list[float]:
     return [float(row[name]) for row in metrics(run) if row.get(name)]
 
