@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cells asked for, print the tables, and check the targets where asked."""
     options = _options(arguments)
     bench = Bench(options.out, _changed(load_recipe(), options.recipe))
-    cells = [Cell(arm, seed) for seed in options.seeds for arm in options.arms]
+    cells = [Cell(arm, seed) for arm in options.arms for seed in options.seeds]
     records = _run(bench, cells, options.jobs)
     counts = [
         len(load_arrays(bench, Cell(options.arms[0], seed))["months"]) for seed in options.seeds

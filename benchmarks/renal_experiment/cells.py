@@ -60,12 +60,16 @@ class Bench:
         """Return the hash of all that decides a cell."""
         arm = ARMS[cell.arm]
         begins = ARMS[arm.begins_with].model_dump(mode="json") if arm.begins_with else None
+        of_both = {"data", "image", "attributes"}
+        recipe = self.recipe.model_dump(
+            mode="json", include=of_both if arm.learns == "attributes" else None
+        )
         decides = {
             "version": _VERSION,
             "arm": arm.model_dump(mode="json"),
             "begins_with": begins,
             "seed": cell.seed,
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": recipe,
             "task": content_sha256(TASK_FILE),
         }
         return json_sha256(decides)

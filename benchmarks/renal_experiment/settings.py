@@ -42,9 +42,6 @@ class ArmSettings(StrictModel):
 ARMS: dict[str, ArmSettings] = {
     "attributes-few": ArmSettings(title="stage 1 alone, 20 %", learns="attributes", part="few"),
     "alone-few": ArmSettings(title="alignment alone, 20 %", learns="reports", part="few"),
-    "longer-few": ArmSettings(
-        title="alignment alone, as many steps, 20 %", learns="reports", part="few", adds_steps=True
-    ),
     "recipe-few": ArmSettings(
         title="stage 1, then alignment, 20 %",
         learns="reports",
@@ -61,6 +58,9 @@ ARMS: dict[str, ArmSettings] = {
         part="all",
         begins_with="attributes",
         objective="plain",
+    ),
+    "longer-few": ArmSettings(
+        title="alignment alone, as many steps, 20 %", learns="reports", part="few", adds_steps=True
     ),
 }
 """Name of an arm to what it does; an arm comes after the one that it begins with."""
@@ -119,6 +119,8 @@ class Recipe(StrictModel):
         image: Settings of the network for scans.
         attributes: The first stage.
         alignment: The second stage.
+        begun_rate: Learning rate in alignment of a network that begins with the first stage; one
+            without it learns as fast as the rest.
         positives: Where identical reports stand as positives: ``outside`` the logarithm,
             ``inside`` it, or ``decoupled`` from each other.
     """
@@ -127,6 +129,7 @@ class Recipe(StrictModel):
     image: dict[str, float | int | str | bool]
     attributes: StageSettings
     alignment: StageSettings
+    begun_rate: Annotated[float, Field(gt=0)]
     positives: Literal["outside", "inside", "decoupled"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from typing import TYPE_CHECKING
@@ -94,6 +95,8 @@ def train_arm(
     }
     if begin is not None:
         options["model.image_from"] = begin
+        slow = {"pattern": "volume_tower.*", "learning_rate": recipe.begun_rate}
+        options["model.optimizer.rates"] = json.dumps([slow])
     if arm.learns == "reports":
         is_plain = arm.objective == "plain"
         options["model.objective"] = "clip" if is_plain else "grouped"
