@@ -21,7 +21,11 @@ def data(tmp_path):
     return folder
 
 
-def test_main__measures_builds_and_loads_and_names_an_absent_peer(data, tmp_path, capsys):
+def test_main__measures_builds_and_loads_and_names_an_absent_peer(
+    data, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(knowledge_graph, "BUILD_TARGET_S", 1e6)
+    monkeypatch.setattr(knowledge_graph, "LOAD_TARGET_S", 1e6)
     path = tmp_path / "r.json"
     assert knowledge_graph.main([str(data), "--runs", "1", "--json", str(path), "--check"]) == 0
     text = capsys.readouterr().out

@@ -1,7 +1,6 @@
 import base64
 import hashlib
 import re
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -257,7 +256,6 @@ def test_write_report__names_tasks_and_models_where_there_are_several(tmp_path: 
 def test_write_report__keeps_a_run_of_500_cases_small_and_says_so(tmp_path: Path) -> None:
     names = [f"slide_{number:03d}" for number in range(500)]
     told = details(tmp_path / "cases" / "k")
-    start = time.perf_counter()
     html, page = write(
         tmp_path,
         predictions=[prediction(name) for name in names],
@@ -265,13 +263,11 @@ def test_write_report__keeps_a_run_of_500_cases_small_and_says_so(tmp_path: Path
         cases=[case(name) for name in names],
         details=dict.fromkeys(names, told),
     )
-    seconds = time.perf_counter() - start
     assert len(page.attributes("src")) == 40 * 2
     assert (
         "in this page for the first 40 cases; those of 460 more are in their folders" in page.text
     )
     assert page.text.count("slide_499") == 2
-    assert seconds < 10
     assert len(html) < 3_000_000
 
 

@@ -1,5 +1,4 @@
 import itertools
-import time
 from pathlib import Path
 
 import numpy as np
@@ -242,12 +241,10 @@ def test_measure_tumours__reads_a_file_in_the_order_of_kits(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_measure_tumours__takes_seconds_for_a_large_mask() -> None:
+def test_measure_tumours__measures_a_large_mask() -> None:
     geometry = upright_grid((600, 512, 512), (0.8, 0.75, 0.75))
     small = upright_grid((150, 128, 128), (3.2, 3.0, 3.0))
     coarse = draw([RIGHT, LEFT, ball((95, 0, 0), 90)], small).labels
     labels = coarse.repeat(4, axis=0).repeat(4, axis=1).repeat(4, axis=2)
-    begin = time.perf_counter()
     tumour = only(measure_tumours(LabelMap(labels, geometry, KITS)))
-    assert time.perf_counter() - begin < 15
     assert tumour.axial_diameter_mm == pytest.approx(90, abs=3)
