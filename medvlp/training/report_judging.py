@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportJudge"]
 
-_DENIALS = ("none", "absent")  # the later one where an attribute has both
+_DENIALS = ("none", "absent", "normal")  # the last that an attribute has is its denial
 
 
 class ReportJudge:
@@ -64,9 +64,9 @@ class ReportJudge:
     def finish(self) -> dict[str, float]:
         """Return the scores of what was taken, and forget it; empty where nothing was.
 
-        ``attribute_f1`` counts all that is stated, ``finding_f1`` leaves out what is absent or
-        none, and ``unreadable`` is the share of reports that are no English text, or of the other
-        side.
+        ``attribute_f1`` counts all that is stated, ``finding_f1`` leaves out what is absent,
+        none or normal, and ``unreadable`` is the share of reports that are no English text or of
+        the other side.
         """
         pairs, self._pairs = self._pairs, []
         unread, self._unread = self._unread, 0

@@ -23,10 +23,13 @@ def test_judge__gives_one_to_the_same_words_and_less_to_another_finding():
     assert found["finding_f1"] == 0.0
 
 
-def test_judge__leaves_findings_out_that_both_deny():
-    found = judged([NORMAL], [NORMAL])
-    assert found["attribute_f1"] == 1.0
-    assert "finding_f1" not in found
+def test_judge__leaves_out_what_is_denied_so_that_calling_all_normal_earns_nothing():
+    normal = "Findings: The left kidney is normal in size. No mass. No stones. No hydronephrosis."
+    assert "finding_f1" not in judged([normal], [normal])
+    assert judged([normal], [normal])["attribute_f1"] == 1.0
+    found = judged([normal, normal], [normal, MASS])
+    assert found["attribute_f1"] > 0
+    assert found["finding_f1"] == 0.0
 
 
 def test_judge__takes_a_report_without_a_side_as_of_its_own_and_none_of_the_other():
