@@ -13,6 +13,10 @@ can reach 100. Retrieval is among all test kidneys, both ways, and a report that
 hit in every arm. C-index: a linear Cox head on the embeddings of the arm's training patients,
 judged on test patients.
 
+Positives stand decoupled from each other. Outside the logarithm, as in supervised contrast, they
+are plain InfoNCE to the last digit of the gradient wherever equal reports have one embedding
+(``tests/benchmarks/renal_experiment/test_positives.py``), so nothing could be gained.
+
 The setting (``renal_experiment/recipe.yaml``) was chosen on seeds from 100 on. Every cell (arm,
 seed) is kept in ``--out`` and found again; ``--jobs`` of them run at a time.
 

@@ -102,7 +102,7 @@ def load_arrays(bench: Bench, cell: Cell) -> dict[str, np.ndarray]:
 def _made(bench: Bench, cell: Cell) -> dict[str, Any]:
     torch.set_num_threads(1)
     arm, recipe = ARMS[cell.arm], bench.recipe
-    started = time.monotonic()
+    started, at_first = time.monotonic(), time.process_time()
     crops = _crops(bench, cell.seed)
     begin = None
     if arm.begins_with:
@@ -128,7 +128,7 @@ def _made(bench: Bench, cell: Cell) -> dict[str, Any]:
         "training": round(trained - between, 1),
         "evaluation": round(time.monotonic() - trained, 1),
     }
-    return _publish(bench, cell, arrays, seconds)
+    return _publish(bench, cell, arrays, seconds, time.process_time() - at_first)
 
 
 def _crops(bench: Bench, seed: int) -> Path:
@@ -155,7 +155,7 @@ def _found(bench: Bench, cell: Cell) -> dict[str, Any] | None:
 
 
 def _publish(
-    bench: Bench, cell: Cell, arrays: dict[str, Any], seconds: dict[str, float]
+    bench: Bench, cell: Cell, arrays: dict[str, Any], seconds: dict[str, float], cpu: float
 ) -> dict[str, Any]:
     """Write arrays, then the record: a record stands for finished arrays."""
     path = bench.out / f"{cell.name}.json"
@@ -168,6 +168,7 @@ def _publish(
         "figures": {name: round(100 * value, 2) for name, value in measure(arrays).items()},
         "test": {"patients": len(arrays["months"]), "kidneys": len(arrays["patient"])},
         "seconds": seconds,
+        "cpu_seconds": round(cpu, 1),
     }
     write_json(path, record)
     return record
