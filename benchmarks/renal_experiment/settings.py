@@ -48,6 +48,13 @@ ARMS: dict[str, ArmSettings] = {
         part="few",
         begins_with="attributes-few",
     ),
+    "plain-few": ArmSettings(
+        title="stage 1, then plain InfoNCE, 20 %",
+        learns="reports",
+        part="few",
+        begins_with="attributes-few",
+        objective="plain",
+    ),
     "attributes": ArmSettings(title="stage 1 alone", learns="attributes", part="all"),
     "recipe": ArmSettings(
         title="stage 1, then alignment", learns="reports", part="all", begins_with="attributes"
