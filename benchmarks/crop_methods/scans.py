@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from medvlp.phantoms.abdomen.scan import PhantomScan
 
 __all__ = [
-    "LEAST_VOXELS",
     "PHANTOM_SHAPE",
     "SHAPE_ZYX",
     "SPACING_MM",
@@ -37,9 +36,6 @@ __all__ = [
 SHAPE_ZYX, SPACING_MM = (32, 128, 128), (5.0, 1.0, 1.0)
 PHANTOM_SHAPE, TINY_SHAPE = (400, 512, 512), (48, 40, 40)
 PHANTOM_SPACING, TINY_SPACING = (1.0, 0.78, 0.78), (6.0, 9.0, 9.0)
-LEAST_VOXELS = 8_000_000
-"""Scans with fewer voxels (16 MiB of int16) are measured once and not judged: opening the file, or
-decoding slices that the box needs anyway, is most of what they cost."""
 
 _REAL = (
     ("lidc2, 8 bit .nii.gz", "nifti", "lidc2/lidc2_uint8.nii.gz"),
@@ -70,11 +66,6 @@ class MeasuredScan:
     task: Task
     warm_up: Task
     num_voxels: int
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether the scan is large enough for its figures to mean something."""
-        return self.num_voxels >= LEAST_VOXELS and self.packing != "stored"
 
 
 def phantom_scans(

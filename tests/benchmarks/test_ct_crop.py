@@ -16,8 +16,8 @@ def row(scan, method, seconds, peak_mib, **more):
     )
 
 
-def scan(name, packing, *, is_judged=True):
-    return SimpleNamespace(name=name, packing=packing, is_judged=is_judged)
+def scan(name, packing):
+    return SimpleNamespace(name=name, packing=packing)
 
 
 def test_summarise__takes_medians_and_the_largest_difference():
@@ -56,16 +56,15 @@ def test_judge__names_what_is_missed(change, missed):
     assert verdict["missed"] == missed
 
 
-def test_headline__leaves_out_scans_that_are_too_small(capsys):
-    scans = [scan("large", "nifti"), scan("small", "nifti", is_judged=False)]
+def test_headline__names_every_scan_that_misses(capsys):
+    scans = [scan("large", "nifti"), scan("small", "nifti")]
     rows = [row("large", OURS, 1.0, 1.0), row("large", MONAI_NIBABEL, 20.0, 100.0)]
     rows += [row("small", OURS, 1.0, 1.0), row("small", MONAI_NIBABEL, 2.0, 2.0)]
-    assert ct_crop.print_verdicts(ct_crop.judge(scans, rows)) == []
+    assert ct_crop.print_verdicts(ct_crop.judge(scans, rows)) == ["small"]
     lines = capsys.readouterr().out.splitlines()
-    assert "too small to judge" in lines[1]
     assert "MISSED: time, memory" in lines[1]
-    assert lines[-1].startswith("crops 20.0 to 20 times faster")
-    assert lines[-1].endswith(": met")
+    assert lines[-1].startswith("crops 2.0 to 20 times faster")
+    assert lines[-1].endswith(": MISSED on small")
 
 
 def test_difference__is_infinite_for_another_shape():
@@ -77,7 +76,7 @@ def test_difference__is_infinite_for_another_shape():
 
 
 def test_run__writes_the_figures(tmp_path: Path, monkeypatch):
-    found = [SimpleNamespace(name="n", kind="nifti", packing="nifti", is_judged=True)]
+    found = [SimpleNamespace(name="n", kind="nifti", packing="nifti")]
     found[0].task = SimpleNamespace(shape_zyx=(1, 2, 3), spacing_mm=(5.0, 1.0, 1.0))
     found[0].num_voxels = 6
     monkeypatch.setattr(ct_crop, "phantom_scans", lambda *_: found)

@@ -34,7 +34,6 @@ def test_phantom_scans__are_written_once_and_show_the_kidney(scans):
     values = ours.crop_box(scans[0].task, OURS).values
     assert values.shape == (32, 128, 128)
     assert 0 < np.median(values[12:20, 48:80, 48:80]) < 400
-    assert not any(scan.is_judged for scan in scans)
 
 
 def test_methods__give_the_same_samples_whatever_the_format(scans):
@@ -63,7 +62,7 @@ def test_fresh_process__says_why_a_method_fails(scans, tmp_path):
 
 def test_real_scans__are_cut_down_to_lie_inside(real_data, scans):
     found = {scan.name: scan for scan in real_scans(real_data / "ct", scans)}
-    assert {name for name, scan in found.items() if scan.is_judged} == {"lidc2, 8 bit .nii.gz"}
+    assert len(found) == 6
     assert found["abdomen, JPEG 2000"].task.shape_zyx == (6, 128, 128)
     for scan in found.values():
         box_mm = np.multiply(scan.task.shape_zyx, scan.task.spacing_mm)

@@ -81,7 +81,9 @@ def test_take_volume_tower__takes_the_network_of_a_whole_model_too(tmp_path):
 
 def test_take_volume_tower__does_not_ask_how_gradients_flowed(folder):
     cut = SETTINGS.model_copy(update={"cut_shortcut_gradient": True})
-    take(open_volume_tower(folder), settings=cut)
+    tower = take(open_volume_tower(folder), settings=cut)
+    for name, value in take(open_volume_tower(folder)).state_dict().items():
+        assert torch.equal(tower.state_dict()[name], value), name
 
 
 def test_take_volume_tower__refuses_another_network_or_other_boxes(folder):
