@@ -27,6 +27,7 @@ __all__ = [
     "TextTokens",
     "TileBags",
     "Volumes",
+    "check_column",
 ]
 
 
@@ -170,8 +171,8 @@ class Batch(TensorRecord):
                 expected="one of each for every pair",
             )
         for name in ("group_id", "concept_id"):
-            _check_column(name, getattr(self, name), num_pairs, torch.int64)
-        _check_column("weight", self.weight, num_pairs, torch.float32)
+            check_column(name, getattr(self, name), num_pairs, torch.int64)
+        check_column("weight", self.weight, num_pairs, torch.float32)
         if self.related is not None:
             num_labels = self.related.shape[0]
             shape = (num_labels, -(-num_labels // 8))
@@ -220,15 +221,32 @@ class Batch(TensorRecord):
         )
 
 
-def _check_column(name: str, column: Tensor, num_pairs: int, dtype: torch.dtype) -> None:
-    if tuple(column.shape) != (num_pairs,):
+def check_column(name: str, column: Tensor, rows: int, dtype: torch.dtype, axes: int = 1) -> None:
+    """Refuse a field of a batch of another length or kind of numbers.
+
+    Args:
+        name: The field.
+        column: Its values.
+        rows: How many rows it must have.
+        dtype: Their kind of numbers.
+        axes: Number of axes, that of the rows included.
+
+    Raises:
+        DataError: MV1755 for the shape, MV1756 for the kind of numbers.
+    """
+    if column.ndim != axes or column.shape[0] != rows:
         raise DataError(
-            "MV1755", f"{name} has shape {tuple(column.shape)}", expected=f"({num_pairs},)"
+            "MV1755",
+            f"{name} has shape {tuple(column.shape)}",
+            expected=f"{axes} axes, {rows} rows" if axes > 1 else f"({rows},)",
         )
     if column.dtype != dtype:
+        is_id = dtype == torch.int64
         raise DataError(
             "MV1756",
             f"{name} has dtype {column.dtype}",
             expected=f"{dtype}",
-            hint="ids never pass through floating point: it cannot hold all of them",
+            hint="ids never pass through floating point: it cannot hold all of them"
+            if is_id
+            else "",
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from medvlp.data.batch import Embeddings, TensorRecord, TextTokens
+from medvlp.data.batch import Embeddings, TensorRecord, TextTokens, check_column
 from medvlp.errors import DataError
 from medvlp.losses.relations import PairRelation
 
@@ -67,15 +67,7 @@ class ScanBatch(TensorRecord):
             **dict.fromkeys(("report_group", "malignant", "event", "patient"), (torch.int64, 1)),
         }
         for name, (dtype, axes) in wanted.items():
-            column: Tensor = getattr(self, name)
-            if column.ndim != axes or column.shape[0] != rows:
-                raise DataError(
-                    "MV1755",
-                    f"{name} has shape {tuple(column.shape)}",
-                    expected=f"{axes} axes, {rows} rows",
-                )
-            if column.dtype != dtype:
-                raise DataError("MV1756", f"{name} has dtype {column.dtype}", expected=f"{dtype}")
+            check_column(name, getattr(self, name), rows, dtype, axes)
         texts = rows if self.text is None else self.text.num_rows
         if not texts == len(self.side) == len(self.phase) == rows:
             raise DataError(
