@@ -14,6 +14,7 @@ from medvlp.config.calibrations import read_tile_threshold
 from medvlp.config.documents import PlainValue, read_yaml
 from medvlp.config.strict import parse_model
 from medvlp.config.task_records import (
+    FINDING_HEADS,
     PAIR_HEADS,
     PLACEHOLDER,
     ClassSpec,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "FINDING_HEADS",
     "PAIR_HEADS",
     "PLACEHOLDER",
     "ClassSpec",
@@ -63,8 +65,8 @@ class Task(TaskFields):
 def load_task(path: Path) -> Task:
     """Read a task file.
 
-    A prompt file and a file with a threshold that the task names are looked for below the folder of
-    the task file.
+    A prompt file, a book of findings and a file with a threshold that the task names are looked for
+    below the folder of the task file.
 
     Args:
         path: The ``TASK.yaml``.
@@ -80,6 +82,8 @@ def load_task(path: Path) -> Task:
     if isinstance(source, PromptSource) and source.file is not None:
         placed = source.model_copy(update={"file": path.parent / source.file})
         found["prompts"] = PromptSettings(ensemble=placed)
+    if task.book is not None:
+        found["book"] = path.parent / task.book
     if isinstance(task.threshold, ThresholdSource):
         file = path.parent / task.threshold.file
         found["threshold"] = FittedThreshold(file=file, fitted=read_tile_threshold(file))
@@ -114,6 +118,8 @@ def task_settings(task: Task) -> dict[str, Any]:
     source = task.prompts.ensemble
     if isinstance(source, PromptSource) and source.file is not None:
         settings["prompts"]["ensemble"]["file"] = _named_content(source.file)
+    if task.book is not None:
+        settings["book"] = _named_content(task.book)
     if isinstance(task.threshold, FittedThreshold):
         settings["threshold"] = {
             "from": _named_content(task.threshold.file),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medvlp.config.strict import rule_error
-from medvlp.config.task_records import PAIR_HEADS, ThresholdSource
+from medvlp.config.task_records import FINDING_HEADS, PAIR_HEADS, ThresholdSource
 
 if TYPE_CHECKING:
     from medvlp.config.task_records import TaskFields
@@ -23,7 +23,7 @@ def check_effect(task: TaskFields) -> None:
         task: A task whose single values are valid.
     """
     used_by = {
-        "threshold": (task.threshold != 0.5, (*RATIO_HEADS, *PAIR_HEADS)),
+        "threshold": (task.threshold != 0.5, (*RATIO_HEADS, *FINDING_HEADS)),
         "min_ratio": (task.min_ratio != 0.05, RATIO_HEADS),
         "undecided": (task.undecided != "second-choice", ("subtype-ratio",)),
         "unit_pooling": (task.unit_pooling != "max", PAIR_HEADS),
@@ -45,6 +45,7 @@ def check_effect(task: TaskFields) -> None:
             "MV1506", "prompts are screened on the tiles of slides only", at="prompts.ensemble"
         )
     _check_absence(task)
+    _check_model_head(task)
     _check_own_thresholds(task)
     _check_pooling(task)
 
@@ -71,6 +72,33 @@ def _check_absence(task: TaskFields) -> None:
         )
 
 
+def _check_model_head(task: TaskFields) -> None:
+    """Refuse prompts where the model is asked by findings, and findings where prompts ask."""
+    if "findings" in task.heads:
+        unread = {
+            "templates": bool(task.templates),
+            "normal": task.normal is not None,
+            "logit_scale": task.logit_scale != "model",
+            "prompt_pooling": task.prompt_pooling != "mean",
+            "prompts": task.prompts.ensemble != "all",
+        }
+        for key, is_set in unread.items():
+            if is_set:
+                raise rule_error(
+                    "MV1506", "head 'findings' makes no prompts", hint="remove the key", at=key
+                )
+        return
+    if task.book is not None:
+        raise rule_error("MV1506", "only head 'findings' reads a book of findings", at="book")
+    for name, spec in task.classes.items():
+        if spec.finding is not None:
+            raise rule_error(
+                "MV1506",
+                "only head 'findings' looks findings up in a book",
+                at=f"classes.{name}.finding",
+            )
+
+
 def _check_own_thresholds(task: TaskFields) -> None:
     """Refuse thresholds of classes that are not judged by themselves, and one that none takes."""
     for name, spec in task.classes.items():
@@ -78,7 +106,7 @@ def _check_own_thresholds(task: TaskFields) -> None:
             raise rule_error(
                 "MV1506",
                 "only findings that are judged one by one have a threshold of their own",
-                hint=f"remove the key, or use one of {list(PAIR_HEADS)}",
+                hint=f"remove the key, or use one of {list(FINDING_HEADS)}",
                 at=f"classes.{name}.threshold",
             )
     own = [task.classes[name].threshold for name in task.finding_names]

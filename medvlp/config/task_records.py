@@ -12,6 +12,7 @@ from medvlp.config.strict import OneOrMany, StrictModel, matching, rule_error
 from medvlp.types import Modality
 
 __all__ = [
+    "FINDING_HEADS",
     "PAIR_HEADS",
     "PLACEHOLDER",
     "ClassSpec",
@@ -36,10 +37,15 @@ Head = Literal[
     "segmentation",
     "present-absent",
     "multi-label",
+    "findings",
 ]
 
 PAIR_HEADS = ("present-absent", "multi-label")
 """Heads that judge every finding by itself: words for it against words for something else."""
+
+FINDING_HEADS = (*PAIR_HEADS, "findings")
+"""Heads that judge every finding by itself; ``findings`` leaves the answer to a model that was made
+for it, which reads what is known of the finding."""
 
 Positive = Annotated[float, Field(gt=0)]
 Words = Annotated[
@@ -116,6 +122,9 @@ class ClassSpec(StrictModel):
         None
     )
     """Node of the knowledge graph, such as ``DOID:4467``."""
+    finding: Words | None = None
+    """Name or synonym of a finding in the book of findings; head ``findings``. Without it the class
+    name and ``names`` are looked up there, and stand for themselves where the book lacks them."""
     absent_names: OneOrMany[Words] = ()
     """Names of the absence of the finding, put into the templates; head ``present-absent``."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -234,6 +243,9 @@ class TaskFields(StrictModel):
     """CT and radiographs: a class is the mean of its prompts, or as near as the nearest of them."""
     unit_pooling: Literal["max", "mean"] = "max"
     """Findings judged one by one: there if in any box of a scan, or in the mean of all boxes."""
+    book: Path | None = None
+    """Book of findings (YAML) below the folder of the task file; medvlp's own where absent; head
+    ``findings``."""
     prompts: PromptSettings = PromptSettings()
     """How names and templates become a classifier."""
 
@@ -267,7 +279,7 @@ class TaskFields(StrictModel):
     @property
     def finding_names(self) -> tuple[str, ...]:
         """Classes that are judged one by one, in order; none without a head that does so."""
-        if not set(self.heads) & set(PAIR_HEADS):
+        if not set(self.heads) & set(FINDING_HEADS):
             return ()
         return tuple(name for name in self.classes if name != self.normal)
 
@@ -283,5 +295,5 @@ class TaskFields(StrictModel):
     @property
     def classifier_classes(self) -> tuple[str, ...]:
         """Classes that are compared with each other, in order, else the findings."""
-        is_paired_only = set(self.heads) <= set(PAIR_HEADS)
+        is_paired_only = set(self.heads) <= set(FINDING_HEADS)
         return self.finding_names if is_paired_only else self.class_names

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from medvlp.config.strict import rule_error
 from medvlp.config.task_effects import RATIO_HEADS, check_effect
-from medvlp.config.task_records import PAIR_HEADS
+from medvlp.config.task_records import FINDING_HEADS, PAIR_HEADS
 from medvlp.errors import nearest_name
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["HEADS_BY_MODALITY", "check_task"]
 HEADS_BY_MODALITY: dict[str, tuple[str, ...]] = {
     "slide": ("detection-ratio", "subtype-ratio", "top-j", "mean", "segmentation"),
     "ct": ("present-absent", "multi-label", "top-j", "mean"),
-    "radiograph": ("present-absent", "multi-label", "mean"),
+    "radiograph": ("findings", "present-absent", "multi-label", "mean"),
 }
 
 
@@ -48,7 +48,7 @@ def _check_names(task: TaskFields) -> None:
     """Every class has names, and no name stands for two things."""
     owners: dict[str, str] = {}
     for name, spec in task.classes.items():
-        if not spec.names and not _uses_prompt_file(task):
+        if not (spec.names or _asks_model(task) or _uses_prompt_file(task)):
             raise rule_error(
                 "MV1504",
                 "the class has no names",
@@ -67,7 +67,7 @@ def _check_names(task: TaskFields) -> None:
 
 
 def _check_templates(task: TaskFields) -> None:
-    if not task.templates and not _uses_prompt_file(task):
+    if not (task.templates or _asks_model(task) or _uses_prompt_file(task)):
         raise rule_error(
             "MV1504",
             "there are no templates",
@@ -121,7 +121,7 @@ def _check_heads(task: TaskFields) -> None:
                 at="head",
             )
     few = len(task.classes) < 2
-    if few and not set(task.heads) <= set(PAIR_HEADS):
+    if few and not set(task.heads) <= set(FINDING_HEADS):
         raise rule_error(
             "MV1503",
             f"the only class is {next(iter(task.classes))!r}",
@@ -136,6 +136,13 @@ def _check_heads(task: TaskFields) -> None:
         )
     if set(task.heads) & set(PAIR_HEADS):
         _check_findings(task)
+    if "findings" in task.heads and len(task.heads) > 1:
+        raise rule_error(
+            "MV1506",
+            "head 'findings' asks the model itself, and no other head looks at its answers",
+            expected="head: findings, alone",
+            at="head",
+        )
 
 
 def _check_findings(task: TaskFields) -> None:
@@ -238,6 +245,10 @@ def _check_top_j(task: TaskFields) -> None:
             )
     if len(set(task.top_j)) < len(task.top_j):
         raise rule_error("MV1507", "a number is given twice", at="top_j")
+
+
+def _asks_model(task: TaskFields) -> bool:
+    return "findings" in task.heads
 
 
 def _uses_prompt_file(task: TaskFields) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from medvlp.config.calibrations import read_confidence_calibration
 from medvlp.config.runs import CalibrationRecord
-from medvlp.config.task import PAIR_HEADS, task_settings
+from medvlp.config.task import FINDING_HEADS, task_settings
 from medvlp.errors import ConfigError
 from medvlp.io import content_sha256, json_sha256
 from medvlp.zeroshot.calibration import calibrated_probabilities, case_logits
@@ -154,7 +154,7 @@ def make_node_rule(
     Raises:
         ConfigError: MV1525 or MV1526 if the graph does not fit the task.
     """
-    if (ontology is None and confidence is None) or task.heads[0] in PAIR_HEADS:
+    if (ontology is None and confidence is None) or task.heads[0] in FINDING_HEADS:
         return None
     concepts = {name: task.classes[name].concept for name in deciding_classes(task)}
     wanted = DEFAULT_CONFIDENCE if confidence is None else confidence

@@ -1,10 +1,10 @@
-"""One model with one task, whatever the modality: the parts that slides and scans share."""
+"""One model with one task, whatever the modality: the parts that all kinds of cases share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from medvlp import __version__
 from medvlp.config.runs import ModelRecord, PredictionRow
@@ -24,7 +24,7 @@ from medvlp.pipelines.confidence import (
 from medvlp.zeroshot.classifier import build_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RANDOM_WEIGHTS",
+    "Asked",
     "CaseJudge",
     "Certainty",
     "DiagnoseSettings",
     "JudgingModel",
+    "PromptJudge",
 ]
 
 _NO_NODES = (
@@ -99,15 +101,31 @@ class JudgingModel:
         record: What ``run.json`` says of it.
         precision: Arithmetic of its encoder.
         is_random: Whether its weights were never trained.
-        logit_scale: Multiplier of cosines.
-        embed_text: Texts to unit vectors, shape ``(n, D)``, float32.
     """
 
     record: ModelRecord
     precision: str
     is_random: bool
-    logit_scale: float
-    embed_text: Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+class Asked(Protocol):
+    """What a model is asked by a task, such as the classifier that prompts make."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything on the side of the question that decides a verdict."""
+
+    @property
+    def logit_scale(self) -> float | None:
+        """Multiplier of cosines, None where none are compared."""
+
+    @property
+    def prompts(self) -> Mapping[str, tuple[str, ...]]:
+        """Class name to the texts that stand for it."""
+
+    @property
+    def rule(self) -> str:
+        """How the texts became what the image is compared with, in words."""
 
 
 class CaseJudge(ABC):
@@ -116,6 +134,7 @@ class CaseJudge(ABC):
     Args:
         model: The model.
         task: The task.
+        asked: What the model is asked.
         certainty: What turns verdicts into confidences, nodes and prediction sets.
 
     Raises:
@@ -123,17 +142,17 @@ class CaseJudge(ABC):
             MV1526 if the graph does not fit its classes.
     """
 
-    def __init__(self, model: JudgingModel, task: Task, certainty: Certainty | None) -> None:
+    def __init__(
+        self, model: JudgingModel, task: Task, asked: Asked, certainty: Certainty | None
+    ) -> None:
         self.model = model
         self.task = task
-        self.classifier: TextClassifier = build_classifier(
-            model.embed_text, task, model.logit_scale
-        )
+        self.asked = asked
         self.identity = Identity(
             model=model.record.name,
             weights_sha256=model.record.weights_sha256,
             task=task,
-            classifier_sha256=self.classifier.fingerprint,
+            classifier_sha256=self.asked.fingerprint,
         )
         if isinstance(task.threshold, FittedThreshold):
             check_threshold(task.threshold.fitted, task.threshold.file.name, self.identity)
@@ -173,7 +192,7 @@ class CaseJudge(ABC):
         return {
             "model": self.model.record.name,
             "weights": self.model.record.weights_sha256,
-            "classifier": self.classifier.fingerprint,
+            "classifier": self.asked.fingerprint,
             "precision": self.model.precision,
             "task": task_settings(self.task),
             "calibration": self.calibration.sha256 if self.calibration else None,
@@ -189,7 +208,7 @@ class CaseJudge(ABC):
             "model": self.model.record.name,
             "task": self.task.name,
             "modality": self.modality,
-            "classifier_sha256": self.classifier.fingerprint,
+            "classifier_sha256": self.asked.fingerprint,
             "calibration_sha256": self.calibration.sha256 if self.calibration else None,
             "confidence": self.nodes.confidence if self.nodes else None,
             "precision": self.model.precision,
@@ -270,3 +289,29 @@ class CaseJudge(ABC):
         wanted = self.certainty.graph is not None or self.certainty.confidence is not None
         no_nodes = (_NO_NODES,) if wanted and self.nodes is None else ()
         return row, (*rule, *random, *notes, *no_nodes)
+
+
+class PromptJudge(CaseJudge):
+    """A judge that compares embeddings of images with those of the prompts of its task.
+
+    Args:
+        model: The model.
+        task: The task.
+        embed_text: Texts to unit vectors, shape ``(n, D)``, float32.
+        certainty: What turns verdicts into confidences, nodes and prediction sets.
+
+    Raises:
+        ConfigError: As :class:`CaseJudge`, and what :func:`build_classifier` raises.
+    """
+
+    def __init__(
+        self,
+        model: JudgingModel,
+        task: Task,
+        embed_text: Callable[[Sequence[str]], NDArray[np.float32]],
+        certainty: Certainty | None,
+    ) -> None:
+        self.classifier: TextClassifier = build_classifier(
+            embed_text, task, model.record.logit_scale
+        )
+        super().__init__(model, task, self.classifier, certainty)

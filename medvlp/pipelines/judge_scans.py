@@ -10,7 +10,7 @@ from medvlp.config.task import CtScale
 from medvlp.errors import ConfigError
 from medvlp.pipelines.embed import model_key
 from medvlp.pipelines.embed_scans import ScanEmbedder
-from medvlp.pipelines.judge import CaseJudge, Certainty, DiagnoseSettings, JudgingModel
+from medvlp.pipelines.judge import Certainty, DiagnoseSettings, JudgingModel, PromptJudge
 from medvlp.pipelines.scan_desk import ScanDesk
 from medvlp.pipelines.scan_folder import ScanFinding, scan_notes
 from medvlp.volumes.case_scan import case_content_sha256
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ScanJudge", "make_desk", "scale_differences"]
 
 
-class ScanJudge(CaseJudge):
+class ScanJudge(PromptJudge):
     """One model with one task: boxes, features and a verdict for each scan.
 
     The boxes are those of the model, since a network takes boxes of one size only. A task states
@@ -63,7 +63,8 @@ class ScanJudge(CaseJudge):
         self.scale_notes = _check_scale(bundle, task, allow_scale=settings.allow_scale)
         self.desk = desk or make_desk(bundle, settings, feature_root)
         self.embedder = self.desk.embedder
-        super().__init__(_judging_model(bundle), task, certainty)
+        embed_text = bundle.require_text().embed
+        super().__init__(_judging_model(bundle), task, embed_text, certainty)
 
     def content_sha256(self, case: Case) -> str:
         """Return the hash of a scan as it lies there now."""
@@ -206,6 +207,4 @@ def _judging_model(bundle: VolumeBundle) -> JudgingModel:
         ),
         precision=encoder.precision,
         is_random=encoder.is_random,
-        logit_scale=bundle.logit_scale,
-        embed_text=bundle.require_text().embed,
     )

@@ -9,7 +9,7 @@ from medvlp.config.runs import ModelRecord
 from medvlp.config.task import SlideScale
 from medvlp.errors import ConfigError
 from medvlp.pipelines.embed import SlideEmbedder, model_key
-from medvlp.pipelines.judge import CaseJudge, Certainty, DiagnoseSettings, JudgingModel
+from medvlp.pipelines.judge import Certainty, DiagnoseSettings, JudgingModel, PromptJudge
 from medvlp.pipelines.slide_folder import SlideFinding
 from medvlp.slides.survey import slide_content_sha256
 from medvlp.zeroshot.heads import judge_slide
@@ -47,7 +47,7 @@ def task_embed_settings(task: Task, settings: EmbedSettings) -> EmbedSettings:
     return replace(settings, tiling=tiling)
 
 
-class SlideJudge(CaseJudge):
+class SlideJudge(PromptJudge):
     """One model with one task: features and a verdict for each slide.
 
     Args:
@@ -80,7 +80,7 @@ class SlideJudge(CaseJudge):
             feature_root / "features" / model_key(bundle.name),
             need_projected=True,
         )
-        super().__init__(_judging_model(bundle), task, certainty)
+        super().__init__(_judging_model(bundle), task, bundle.text_encoder.embed, certainty)
 
     def content_sha256(self, case: Case) -> str:
         """Return the hash of a slide as it lies there now."""
@@ -155,8 +155,6 @@ def _judging_model(bundle: Bundle) -> JudgingModel:
         ),
         precision=encoder.precision,
         is_random=encoder.is_random,
-        logit_scale=bundle.logit_scale,
-        embed_text=bundle.text_encoder.embed,
     )
 
 

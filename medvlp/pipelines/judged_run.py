@@ -150,6 +150,8 @@ def _rules(settings: dict[str, Any]) -> Task:
     if isinstance(ensemble, dict) and isinstance(ensemble.get("file"), dict):
         named = {**ensemble, "file": ensemble["file"]["name"]}
         plain["prompts"] = {"ensemble": named}
+    if isinstance(plain.get("book"), dict):
+        plain["book"] = plain["book"]["name"]
     if isinstance(plain.get("threshold"), dict):
         plain["threshold"] = plain["threshold"]["value"]
     return parse_task(plain, source="run.json")

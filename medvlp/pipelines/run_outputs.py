@@ -139,10 +139,10 @@ def _task_records(judges: Sequence[CaseJudge]) -> tuple[TaskRecord, ...]:
             heads=judge.task.heads,
             settings_sha256=judge.identity.settings_sha256,
             scale=_scale(judge.task),
-            logit_scale=judge.classifier.logit_scale,
+            logit_scale=judge.asked.logit_scale,
             normal=judge.task.normal,
-            prompts=judge.classifier.prompts,
-            prompt_rule=judge.classifier.rule,
+            prompts=judge.asked.prompts,
+            prompt_rule=judge.asked.rule,
             threshold=_threshold(judge.task),
             settings=task_settings(judge.task),
         )

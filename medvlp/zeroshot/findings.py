@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medvlp.config.task import PAIR_HEADS
+from medvlp.config.task import FINDING_HEADS
 from medvlp.zeroshot.pooling import detection_ratio, pool_mean, pool_top_j, subtype_ratio
 from medvlp.zeroshot.tiles import softmax
 
@@ -90,7 +90,7 @@ def deciding_classes(task: Task) -> tuple[str, ...]:
         task: The task.
     """
     names = task.class_names
-    if task.heads[0] in PAIR_HEADS:
+    if task.heads[0] in FINDING_HEADS:
         return task.finding_names
     if task.heads[0] == "subtype-ratio":
         return tuple(name for name in names if name != task.normal)

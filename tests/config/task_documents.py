@@ -50,6 +50,17 @@ def ct_task(**changes: Any) -> dict[str, Any]:
     return _changed(document, changes)
 
 
+def finding_task(**changes: Any) -> dict[str, Any]:
+    """Return a valid task of findings on radiographs with top-level keys changed."""
+    document: dict[str, Any] = {
+        "name": "chest-findings",
+        "modality": "radiograph",
+        "head": "findings",
+        "classes": {"effusion": {"finding": "pleural effusion"}, "a rare thing": {}},
+    }
+    return _changed(document, changes)
+
+
 def _changed(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     merged = document | changes
     return {key: value for key, value in merged.items() if value is not ...}

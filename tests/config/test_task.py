@@ -16,7 +16,7 @@ from medvlp.config.task import (
 from medvlp.errors import ConfigError
 from medvlp.io import write_json
 from tests.config.calibration_samples import tile_threshold
-from tests.config.task_documents import ct_task, detection_task, slide_task
+from tests.config.task_documents import ct_task, detection_task, finding_task, slide_task
 
 EXAMPLE = """
 name: rcc-subtyping
@@ -56,7 +56,7 @@ def test_load_task__reads_the_documented_example(tmp_path: Path) -> None:
     assert task.prompts.ensemble == "all"
 
 
-@pytest.mark.parametrize("build", [slide_task, detection_task, ct_task])
+@pytest.mark.parametrize("build", [slide_task, detection_task, ct_task, finding_task])
 def test_load_task__fills_in_the_documented_defaults(tmp_path: Path, build) -> None:
     task = load_task(write(tmp_path, yaml.safe_dump(build())))
     assert task.threshold == 0.5
@@ -132,3 +132,11 @@ def test_task_settings__do_not_depend_on_where_files_lie(tmp_path: Path) -> None
     assert found[0] != found[2]
     assert str(tmp_path) not in str(found)
     assert found[0]["threshold"]["value"] == 0.25
+
+
+def test_load_task__looks_for_the_book_of_findings_beside_the_task(tmp_path: Path) -> None:
+    (tmp_path / "book.yaml").write_text("findings: []")
+    task = load_task(write(tmp_path, yaml.safe_dump(finding_task(book="book.yaml"))))
+    assert task.book == tmp_path / "book.yaml"
+    assert set(task.finding_names) == {"effusion", "a rare thing"}
+    assert set(task_settings(task)["book"]) == {"name", "sha256"}

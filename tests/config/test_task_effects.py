@@ -6,7 +6,7 @@ import pytest
 
 from medvlp.config.task import parse_task
 from medvlp.errors import ConfigError
-from tests.config.task_documents import ct_task, slide_task
+from tests.config.task_documents import ct_task, finding_task, slide_task
 
 THREE = slide_task()["classes"]
 PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
@@ -67,6 +67,16 @@ PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
             "threshold: every finding has a threshold of its own",
         ),
         (ct_task(threshold={"from": "t.json"}), "threshold: a threshold is fitted on"),
+        (finding_task(templates=["{}."]), "templates: head 'findings' makes no prompts"),
+        (finding_task(normal="effusion"), "normal: head 'findings' makes no prompts"),
+        (finding_task(logit_scale=10), "logit_scale: head 'findings' makes no prompts"),
+        (finding_task(prompts={"random": 5}), "prompts: head 'findings' makes no prompts"),
+        (finding_task(unit_pooling="mean"), "unit_pooling: a radiograph has one"),
+        (ct_task(book="b.yaml"), "book: only head 'findings' reads a book"),
+        (
+            ct_task(classes={"a": {"names": ["a"], "absent_names": ["b"], "finding": "a"}}),
+            "classes.a.finding: only head 'findings'",
+        ),
     ],
 )
 def test_check_effect__refuses_what_nothing_looks_at(document: dict[str, Any], phrase: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from medvlp.config.task import parse_task
 from medvlp.config.task_rules import HEADS_BY_MODALITY
 from medvlp.errors import ConfigError
-from tests.config.task_documents import ct_task, detection_task, slide_task
+from tests.config.task_documents import ct_task, detection_task, finding_task, slide_task
 
 THREE = slide_task()["classes"]
 PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
@@ -50,6 +50,8 @@ def one_class() -> dict[str, Any]:
         (ct_task(modality="radiograph"), "MV1505", "radiographs have no scale"),
         (slide_task(head="present-absent"), "MV1506", "does not judge modality 'slide'"),
         (ct_task(head="subtype-ratio"), "MV1506", "does not judge modality 'ct'"),
+        (ct_task(head="findings"), "MV1506", "does not judge modality 'ct'"),
+        (finding_task(head=["findings", "mean"]), "MV1506", "'findings' asks the model itself"),
         (
             detection_task(threshold={"form": "a"}),
             "MV1001",
@@ -134,6 +136,9 @@ def test_check_task__refuses_what_does_not_go_together(
         ct_task(modality="radiograph", scale=..., prompt_pooling="max"),
         ct_task(prompts={"random": 100}),
         ct_task(classes=PAIRED, absent_templates=["there is no {}."]),
+        finding_task(),
+        finding_task(threshold=0.3, book="book.yaml"),
+        finding_task(classes={"one": {"names": ["only one"], "threshold": 0.2}}),
     ],
 )
 def test_check_task__accepts_what_goes_together(document: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from medvlp.config.runs import ModelRecord
 from medvlp.config.task import Task, parse_task
 from medvlp.pipelines.case_folder import CaseFinding
-from medvlp.pipelines.judge import RANDOM_WEIGHTS, CaseJudge, Certainty, JudgingModel
+from medvlp.pipelines.judge import RANDOM_WEIGHTS, CaseJudge, Certainty, JudgingModel, PromptJudge
 from medvlp.types import Case
 from tests.pipelines.run_samples import graph
 
@@ -29,7 +29,7 @@ class Said:
     n_used: int = 2
 
 
-class PlainJudge(CaseJudge):
+class PlainJudge(PromptJudge):
     """A judge whose cases are never opened."""
 
     def content_sha256(self, case: Case) -> str:
@@ -68,13 +68,11 @@ def _judge(
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
     model = JudgingModel(
-        record=ModelRecord(name="tiny", modality="ct", weights_sha256="a" * 64),
+        record=ModelRecord(name="tiny", modality="ct", weights_sha256="a" * 64, logit_scale=10.0),
         precision="fp32",
         is_random=is_random,
-        logit_scale=10.0,
-        embed_text=embed,
     )
-    return PlainJudge(model, _task(**task), certainty)
+    return PlainJudge(model, _task(**task), embed, certainty)
 
 
 def _report(judge: CaseJudge, verdict: Said | None):
