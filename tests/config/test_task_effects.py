@@ -71,7 +71,7 @@ PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
         (finding_task(normal="effusion"), "normal: head 'findings' makes no prompts"),
         (finding_task(logit_scale=10), "logit_scale: head 'findings' makes no prompts"),
         (finding_task(prompts={"random": 5}), "prompts: head 'findings' makes no prompts"),
-        (finding_task(unit_pooling="mean"), "unit_pooling: a radiograph has one"),
+        (finding_task(unit_pooling="mean"), "unit_pooling: no head of this task"),
         (ct_task(book="b.yaml"), "book: only head 'findings' reads a book"),
         (
             ct_task(classes={"a": {"names": ["a"], "absent_names": ["b"], "finding": "a"}}),
