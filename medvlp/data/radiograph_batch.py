@@ -57,7 +57,7 @@ class FacetTexts(TensorRecord):
         rows = self.tokens.num_rows
         check_column("class_index", self.class_index, rows, torch.int64, 1)
         check_column("kind", self.kind, rows, torch.int64, 1)
-        found = self.class_index.unique().tolist()
+        found = sorted(set(self.class_index.tolist()))
         if found != list(range(len(self.names))):
             raise DataError(
                 "MV1755",
