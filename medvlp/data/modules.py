@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import lightning.pytorch as pl
 import numpy as np
 from pydantic import Field
-from torch.utils.data import DataLoader
 
 from medvlp.config.strict import StrictModel
 from medvlp.data.augment import AugmentSettings
@@ -23,9 +22,9 @@ from medvlp.data.concepts import (
 )
 from medvlp.data.dataset import PairCollator, PairSample, PairsDataset
 from medvlp.data.groups import GroupBatches
+from medvlp.data.loading import ordered_loader
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
-from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.errors import UsageError
 from medvlp.knowledge.captions import CaptionAugmenter, CaptionSettings
 from medvlp.knowledge.store import read_graph
@@ -34,6 +33,8 @@ from medvlp.text.tokenizer_files import read_wordpiece_vocabulary
 from medvlp.types import ImagePreprocessing, Interpolation
 
 if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
     from medvlp.data.concepts import ConceptNumbers
     from medvlp.data.pairs import PairsManifest
     from medvlp.knowledge.graph import KnowledgeGraph
@@ -245,24 +246,17 @@ class PairsDataModule(pl.LightningDataModule):
             cache_bytes=self._cache_bytes,
             captions=self._augmenter() if is_training else None,
         )
-        trainer = self.trainer
         settings = self._order if is_training else replace(self._order, groups=None)
         group_id = np.array([row.group_id for row in dataset.rows], dtype=np.int64)
-        sampler = GlobalOrderSampler(
-            len(dataset),
-            settings,
-            group_id=group_id if settings.groups is not None else None,
-            data_hash=self.manifest.info.manifest_sha256,
-            rank=trainer.global_rank if trainer is not None else 0,
-            num_ranks=trainer.world_size if trainer is not None else 1,
-        )
-        return DataLoader(
+        return ordered_loader(
             dataset,
-            batch_sampler=sampler,
-            collate_fn=PairCollator(self.tokenizer, self.max_tokens, self._concept_numbers()),
+            settings,
+            PairCollator(self.tokenizer, self.max_tokens, self._concept_numbers()),
+            num_samples=len(dataset),
+            data_hash=self.manifest.info.manifest_sha256,
             num_workers=self._num_workers,
-            persistent_workers=self._num_workers > 0,
-            multiprocessing_context="forkserver" if self._num_workers else None,
+            trainer=self.trainer,
+            group_id=group_id if settings.groups is not None else None,
         )
 
     def _concept_numbers(self) -> ConceptNumbers:

@@ -6,12 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Literal
 
 import lightning.pytorch as pl
-from torch.utils.data import DataLoader
 
 from medvlp.data.caption_survey import survey_captions
+from medvlp.data.loading import ordered_loader
 from medvlp.data.modules import TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
-from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.data.scan_augment import ScanAugmentSettings
 from medvlp.data.scan_dataset import ScanCollator, ScanPairsDataset, ScanSample
 from medvlp.data.scan_labels import LabelledScans
@@ -25,6 +24,8 @@ from medvlp.text.tokenizer import train_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from torch.utils.data import DataLoader
 
     from medvlp.data.scan_manifest import ScanPairsManifest, ScanRow
     from medvlp.data.scan_texts import TextFeatures
@@ -264,16 +265,8 @@ class ScanPairsDataModule(pl.LightningDataModule):
     def _loader(
         self, dataset: ScanPairsDataset | LabelledScans, order: OrderSettings
     ) -> DataLoader[ScanSample]:
-        trainer = self.trainer
         share = {"share": self._share, "share_seed": self._share_seed}
         samples_sha256 = self.manifest.info.samples_sha256
-        sampler = GlobalOrderSampler(
-            len(dataset),
-            order,
-            data_hash=json_sha256({"samples": samples_sha256, **share}),
-            rank=trainer.global_rank if trainer is not None else 0,
-            num_ranks=trainer.world_size if trainer is not None else 1,
-        )
         patients = {name: number for number, name in enumerate(self.manifest.patients)}
         collate = ScanCollator(
             patients,
@@ -281,13 +274,14 @@ class ScanPairsDataModule(pl.LightningDataModule):
             max_tokens=self.max_tokens,
             features=self.features,
         )
-        return DataLoader(
+        return ordered_loader(
             dataset,
-            batch_sampler=sampler,
-            collate_fn=collate,
+            order,
+            collate,
+            num_samples=len(dataset),
+            data_hash=json_sha256({"samples": samples_sha256, **share}),
             num_workers=self._num_workers,
-            persistent_workers=self._num_workers > 0,
-            multiprocessing_context="forkserver" if self._num_workers else None,
+            trainer=self.trainer,
         )
 
 

@@ -1,0 +1,51 @@
+"""A loader gives each rank its share of one order, which can be taken up again."""
+
+from dataclasses import dataclass
+
+import pytest
+from torch.utils.data import Dataset
+
+from medvlp.data.loading import ordered_loader
+from medvlp.data.order import OrderSettings
+from medvlp.data.sampler import Draw
+from medvlp.errors import DataError
+
+
+@dataclass(frozen=True)
+class Trainer:
+    global_rank: int
+    world_size: int
+
+
+class Names(Dataset):
+    def __getitem__(self, draw: Draw) -> str:
+        return f"{draw.epoch}:{draw.index}"
+
+
+def load(trainer: Trainer | None = None, *, batch_size: int = 4, data_hash: str = "a"):
+    order = OrderSettings(seed=3, batch_size=batch_size)
+    return ordered_loader(
+        Names(), order, list, num_samples=10, data_hash=data_hash, num_workers=0, trainer=trainer
+    )
+
+
+def test_ordered_loader__gives_ranks_the_parts_of_the_batches_of_one_process() -> None:
+    whole = list(load())
+    assert [len(batch) for batch in whole] == [4, 4]
+    parts = [list(load(Trainer(rank, 2))) for rank in (0, 1)]
+    assert [one + two for one, two in zip(*parts, strict=True)] == whole
+
+
+def test_ordered_loader__goes_on_where_a_state_stands_on_the_same_data_only() -> None:
+    first = load().batch_sampler
+    first.advance(1)
+    resumed = load()
+    resumed.batch_sampler.load_state(first.state())
+    assert list(resumed) == list(load())[1:]
+    with pytest.raises(DataError, match="MV1752"):
+        load(data_hash="b").batch_sampler.load_state(first.state())
+
+
+def test_ordered_loader__refuses_ranks_that_do_not_divide_a_batch() -> None:
+    with pytest.raises(DataError, match="MV1750"):
+        load(Trainer(0, 3))
