@@ -84,17 +84,18 @@ class TextTower(nn.Module):
         Returns:
             Shape ``(B, width)``.
         """
+        return self.encode(ids, mask)[1]
+
+    def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the tokens of texts, shape ``(B, T, width)``, and what ``forward`` returns."""
         output = self.bert(input_ids=ids, attention_mask=mask.long())
-        pooled: torch.Tensor
+        tokens: torch.Tensor = output.last_hidden_state
         if self.pooling == "pooler":
-            pooled = output.pooler_output
-        elif self.pooling == "cls":
-            pooled = output.last_hidden_state[:, 0]
-        else:
-            weight = mask.unsqueeze(-1).to(output.last_hidden_state.dtype)
-            total = (output.last_hidden_state * weight).sum(dim=1)
-            pooled = total / weight.sum(dim=1).clamp(min=1.0)
-        return pooled
+            return tokens, output.pooler_output
+        if self.pooling == "cls":
+            return tokens, tokens[:, 0]
+        weight = mask.unsqueeze(-1).to(tokens.dtype)
+        return tokens, (tokens * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
 
 
 def build_projection(kind: Projection, width: int, embed_dim: int, tower: str) -> nn.Module:

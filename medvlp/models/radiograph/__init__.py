@@ -1,0 +1,1 @@
+"""Networks for radiographs: towers, query decoder, facet fusion, and networks others released."""
