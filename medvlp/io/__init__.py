@@ -3,7 +3,9 @@
 ``publish`` gives a file or a folder its final name only when it is complete; ``tables`` writes
 JSON, CSV and Parquet through it; ``hashing`` names a content; ``names`` turns the user's names
 of cases into names that are safe in every file system; ``hdf5_checks`` refuses feature files that
-reach outside themselves or promise more than they hold.
+reach outside themselves or promise more than they hold. ``dicom_header``, ``dicom_values``,
+``dicom_frames``, ``pixel_layout`` and ``codestreams`` read DICOM files for scans and X-rays alike,
+under the ``reading_rules`` of the reader that asks.
 """
 
 from medvlp.io.hashing import content_sha256, json_sha256

@@ -2,7 +2,7 @@
 
 ``series`` finds the scans of a folder, zip or DICOMDIR (``grouping`` sorts the slices,
 ``archives`` unpacks, ``files`` tells formats apart); ``reader`` opens one of any format:
-``dicom_reader`` (headers in ``dicom_header`` and ``dicom_slices``, order and spacing in
+``dicom_reader`` (headers in ``dicom_slices``, order and spacing in
 ``slice_stack``, pixels in ``dicom_pixels``, irregular series in ``regular_grid``),
 ``nifti_reader``, ``nrrd_reader``, ``metaimage_reader``, ``store`` (our own chunked files). A
 ``volume`` holds Hounsfield units ``(z, y, x)`` and a ``geometry`` in LPS millimetres;

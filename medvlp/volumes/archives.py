@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.limits import VolumeLimits, format_bytes
+from medvlp.io.reading_rules import format_bytes
+from medvlp.volumes.limits import VolumeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

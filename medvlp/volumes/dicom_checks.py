@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydicom.uid import UID
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.codestreams import NATIVE_SYNTAXES, is_lossy_syntax, is_readable_syntax
-from medvlp.volumes.dicom_pixels import native_frame_bytes
+from medvlp.io.codestreams import is_lossy_syntax, is_readable_syntax
+from medvlp.io.dicom_frames import check_extent
+from medvlp.io.pixel_layout import has_plain_bits
 from medvlp.volumes.volume import Finding
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ def check_pixels(name: str, header: SliceHeader, limits: VolumeLimits) -> None:
             expected="one sample, MONOCHROME2",
             hint="coloured images in a CT series are captures or fused pictures",
         )
-    if layout.bits_allocated not in {8, 16, 32} or not (
-        1 <= layout.bits_stored <= layout.high_bit + 1 <= layout.bits_allocated
-    ):
+    if not has_plain_bits(layout):
         raise VolumeError(
             "MV2213",
             f"{name}: {header.name} stores {layout.bits_stored} bits up to bit {layout.high_bit} "
@@ -130,7 +129,7 @@ def check_pixels(name: str, header: SliceHeader, limits: VolumeLimits) -> None:
             expected="uncompressed, deflated, RLE, JPEG lossless, JPEG-LS or JPEG 2000",
             hint="export the series without compression",
         )
-    _check_extent(name, header)
+    check_extent(header.place, limits.rules, series=name)
     _check_rescale(name, header)
 
 
@@ -144,23 +143,6 @@ def rescale_findings(name: str, headers: Sequence[SliceHeader]) -> tuple[Finding
     if any(header.pixels.photometric == "MONOCHROME1" for header in headers):
         found.append(Finding("MV2213", f"{name} is meant to be shown inverted; values are kept"))
     return tuple(found)
-
-
-def _check_extent(name: str, header: SliceHeader) -> None:
-    """Refuse native pixels that end before the last frame does."""
-    layout = header.pixels
-    if layout.transfer_syntax not in NATIVE_SYNTAXES:
-        return
-    needed = native_frame_bytes(layout) * max(layout.frames, 1)
-    held = layout.count_bytes or 0
-    if not layout.is_inflated:
-        held = min(held, header.path.stat().st_size - layout.offset)
-    if held < needed:
-        raise VolumeError(
-            "MV2202",
-            f"{name}: {header.name} is cut off: {held} of {needed} bytes of its pixels",
-            hint="copy the file again",
-        )
 
 
 def _check_rescale(name: str, header: SliceHeader) -> None:

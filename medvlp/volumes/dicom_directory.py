@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medvlp.volumes.dicom_header import DICOM_FAULTS, damaged_dicom, parse_header
+from medvlp.io.dicom_header import DICOM_FAULTS, damaged_dicom, parse_header
 from medvlp.volumes.limits import VolumeLimits
 
 __all__ = ["directory_files"]
@@ -25,7 +25,7 @@ def directory_files(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> list[
     Raises:
         VolumeError: MV2200, MV2203 or MV2207 if the file cannot be parsed.
     """
-    parsed = parse_header(path, ["DirectoryRecordSequence"], limits)
+    parsed = parse_header(path, ["DirectoryRecordSequence"], limits.rules)
     try:
         if str(parsed.meta.get("MediaStorageSOPClassUID", "")) != _DIRECTORY:
             return None
@@ -38,7 +38,7 @@ def directory_files(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> list[
             if parts and all(_is_plain(part) for part in parts):
                 files.append(path.parent.joinpath(*parts))
     except DICOM_FAULTS as error:
-        raise damaged_dicom(path, error) from error
+        raise damaged_dicom(path, error, limits.rules) from error
     return files
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.codestreams import NATIVE_SYNTAXES
+from medvlp.io.codestreams import NATIVE_SYNTAXES
+from medvlp.io.pixel_layout import native_frame_bytes
 from medvlp.volumes.dicom_checks import check_kind, check_pixels, rescale_findings
-from medvlp.volumes.dicom_pixels import native_frame_bytes, read_stored_frame, rescale_frame
+from medvlp.volumes.dicom_pixels import read_stored_frame, rescale_frame
 from medvlp.volumes.limits import VolumeLimits
 from medvlp.volumes.regular_grid import resample_stack
 from medvlp.volumes.slice_stack import stack_slices

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.codestreams import NATIVE_SYNTAXES
-from medvlp.volumes.dicom_checks import object_kind
-from medvlp.volumes.dicom_header import (
+from medvlp.io.codestreams import NATIVE_SYNTAXES
+from medvlp.io.dicom_header import (
     DICOM_FAULTS,
     damaged_dicom,
     inflated_data_set,
     parse_header,
 )
+from medvlp.volumes.dicom_checks import object_kind
 from medvlp.volumes.dicom_pixels import read_stored_frame
 from medvlp.volumes.dicom_slices import read_slice_headers
 from medvlp.volumes.files import read_start
@@ -113,7 +113,7 @@ def _segments(
     path: Path, frames: int, limits: VolumeLimits
 ) -> tuple[str, dict[int, str], list[int]]:
     """Return the type, the label of each segment, and the segment of each frame (0: none)."""
-    parsed = parse_header(path, _WANTED, limits)
+    parsed = parse_header(path, _WANTED, limits.rules)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -127,7 +127,7 @@ def _segments(
                 which = item.get("SegmentIdentificationSequence")
                 segments.append(int(which[0].ReferencedSegmentNumber) if which else 0)
     except DICOM_FAULTS as error:
-        raise damaged_dicom(path, error) from error
+        raise damaged_dicom(path, error, limits.rules) from error
     if len(segments) != frames or (kind == "BINARY" and not all(segments)):
         raise VolumeError(
             "MV2244",
@@ -150,7 +150,7 @@ def _packed_bits(header: SliceHeader, limits: VolumeLimits) -> NDArray[np.uint8]
         )
     count = (count_bits + 7) // 8
     if layout.is_inflated:
-        raw = inflated_data_set(header.path, limits)[layout.offset : layout.offset + count]
+        raw = inflated_data_set(header.path, limits.rules)[layout.offset : layout.offset + count]
     else:
         raw = read_start(header.path, count, layout.offset)
     if len(raw) < count:

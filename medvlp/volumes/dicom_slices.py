@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.dicom_header import DICOM_FAULTS, damaged_dicom, parse_header
-from medvlp.volumes.dicom_values import integer_of, number_of, numbers_of, word_of, words_of
+from medvlp.io.dicom_frames import FramePlace
+from medvlp.io.dicom_header import DICOM_FAULTS, damaged_dicom, parse_header
+from medvlp.io.dicom_values import integer_of, number_of, numbers_of, word_of, words_of
+from medvlp.io.pixel_layout import pixel_layout
 from medvlp.volumes.limits import VolumeLimits
 
 if TYPE_CHECKING:
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from medvlp.volumes.dicom_header import ParsedHeader
+    from medvlp.io.dicom_header import ParsedHeader
+    from medvlp.io.pixel_layout import PixelLayout
 
-__all__ = ["PixelLayout", "SliceHeader", "read_slice_headers"]
+__all__ = ["SliceHeader", "read_slice_headers"]
 
 _WANTED = """
 SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality ImageType ConversionType
@@ -46,43 +49,6 @@ _PHASES = (
     ("venous", r"\b(ven|venous|ven[oö]s\w*|portal\w*|pv|nephro\w*|parench\w*)\b"),
     ("delayed", r"\b(delay\w*|late|excret\w*|urogr\w*|sp[aä]t\w*)\b"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PixelLayout:
-    """How the pixels of a file are stored.
-
-    Attributes:
-        rows: Pixels from top to bottom.
-        columns: Pixels from left to right.
-        samples: Samples per pixel; 1 is gray.
-        photometric: DICOM's photometric interpretation.
-        bits_allocated: Bits that a pixel takes in the file.
-        bits_stored: Bits of it that count.
-        high_bit: Highest bit that counts.
-        is_signed: Whether the stored values are two's complement.
-        transfer_syntax: UID of the encoding; empty where the file does not tell.
-        is_little_endian: Byte order of native pixels.
-        is_inflated: Whether the data set was deflated: ``offset`` counts inflated bytes.
-        offset: First byte of the pixels.
-        count_bytes: Number of bytes of native pixels; None where they are encapsulated.
-        frames: Number of frames in the file.
-    """
-
-    rows: int
-    columns: int
-    samples: int
-    photometric: str
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-    transfer_syntax: str
-    is_little_endian: bool
-    is_inflated: bool
-    offset: int
-    count_bytes: int | None
-    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +110,11 @@ class SliceHeader:
         """Name of the file, with the frame where there are several."""
         return self.path.name if self.pixels.frames == 1 else f"{self.path.name}[{self.frame}]"
 
+    @property
+    def place(self) -> FramePlace:
+        """Where its pixels lie."""
+        return FramePlace(self.path, self.frame, self.pixels, self.name)
+
 
 def read_slice_headers(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> list[SliceHeader]:
     """Read what the frames of a DICOM file are and where they lie, one entry per frame.
@@ -158,11 +129,11 @@ def read_slice_headers(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> li
         VolumeError: MV2200 (unreadable), MV2202 (does not inflate), MV2203 (too large), MV2207
             (damaged header).
     """
-    parsed = parse_header(path, _WANTED, limits)
+    parsed = parse_header(path, _WANTED, limits.rules)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values that pydicom warns of are checked below
-            layout = _pixel_layout(parsed)
+            layout = pixel_layout(parsed)
             is_volume = word_of(parsed.data_set.get("Modality")).upper() in _VOLUME_MODALITIES
             count = max(layout.frames, 1) if is_volume else 1
             if count > _MAX_FRAMES:
@@ -172,29 +143,7 @@ def read_slice_headers(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> li
             per_frame = parsed.data_set.get("PerFrameFunctionalGroupsSequence") or []
             return [_slice_header(path, parsed, layout, per_frame, at) for at in range(count)]
     except DICOM_FAULTS as error:
-        raise damaged_dicom(path, error) from error
-
-
-def _pixel_layout(parsed: ParsedHeader) -> PixelLayout:
-    data = parsed.data_set
-    allocated = integer_of(data.get("BitsAllocated"), 0)
-    stored = integer_of(data.get("BitsStored"), allocated)
-    return PixelLayout(
-        rows=integer_of(data.get("Rows"), 0),
-        columns=integer_of(data.get("Columns"), 0),
-        samples=integer_of(data.get("SamplesPerPixel"), 1),
-        photometric=word_of(data.get("PhotometricInterpretation")),
-        bits_allocated=allocated,
-        bits_stored=stored,
-        high_bit=integer_of(data.get("HighBit"), stored - 1),
-        is_signed=integer_of(data.get("PixelRepresentation"), 0) == 1,
-        transfer_syntax=word_of(parsed.meta.get("TransferSyntaxUID")),
-        is_little_endian=parsed.is_little_endian,
-        is_inflated=parsed.is_inflated,
-        offset=parsed.pixel_offset,
-        count_bytes=parsed.pixel_bytes,
-        frames=integer_of(data.get("NumberOfFrames"), 1),
-    )
+        raise damaged_dicom(path, error, limits.rules) from error
 
 
 def _slice_header(

@@ -6,6 +6,9 @@ import zlib
 from typing import TYPE_CHECKING, Literal
 
 from medvlp.errors import VolumeError
+from medvlp.io.dicom_header import is_dicom_start
+from medvlp.io.reading_rules import read_bytes
+from medvlp.volumes.limits import VolumeLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,16 +30,12 @@ FileKind = Literal[
 ]
 
 _HEAD_BYTES = 4096
-_DICOM_MARK_AT = 128
+_RULES = VolumeLimits().rules
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _NIFTI_SIZES = {348: 344, 540: 4}
 """Size that the header states about itself -> where its magic lies."""
 
 _NIFTI_MAGIC = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
-_VALUE_REPRESENTATIONS = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR "
-    b"US UT UV".split()
-)
 
 
 def file_kind(path: Path) -> FileKind:
@@ -53,7 +52,7 @@ def file_kind(path: Path) -> FileKind:
         ("nrrd", head.startswith(b"NRRD000")),
         ("nifti", _is_nifti(head)),
         ("stored", head[2:10] == b"b2frame\0"),
-        ("dicom", head[_DICOM_MARK_AT : _DICOM_MARK_AT + 4] == b"DICM" or _is_bare_dicom(head)),
+        ("dicom", is_dicom_start(head)),
         ("metaimage", head.lstrip().startswith((b"ObjectType", b"NDims"))),
     )
     if head.startswith(b"\x1f\x8b"):
@@ -67,16 +66,7 @@ def read_start(path: Path, count: int, offset: int = 0) -> bytes:
     Raises:
         VolumeError: MV2200 if the file cannot be read.
     """
-    try:
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            return stream.read(count)
-    except OSError as error:
-        raise VolumeError(
-            "MV2200",
-            f"{path.name} cannot be read: {error.strerror}",
-            hint="check that the file is still there and that you may read it",
-        ) from error
+    return read_bytes(path, count, _RULES, offset)
 
 
 def refuse_kind(path: Path, kind: FileKind) -> VolumeError:
@@ -111,16 +101,6 @@ def _is_nifti(head: bytes) -> bool:
         if at is not None and head[at : at + 4] in _NIFTI_MAGIC:
             return True
     return False
-
-
-def _is_bare_dicom(head: bytes) -> bool:
-    """Say whether the bytes are a data set without the preamble, which old exports lack."""
-    group_little, group_big = head[:2], head[:2][::-1]
-    if b"\x08\x00" not in (group_little, group_big) and head[:2] != b"\x02\x00":
-        return False
-    return head[4:6] in _VALUE_REPRESENTATIONS or (
-        head[:2] == b"\x08\x00" and len(head) >= 16 and int.from_bytes(head[4:8], "little") < 256
-    )
 
 
 def _inflate_start(head: bytes) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medvlp.errors import VolumeError
+from medvlp.io.reading_rules import ReadingRules, format_bytes
 
-__all__ = ["VolumeLimits", "format_bytes"]
+__all__ = ["VolumeLimits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +59,25 @@ class VolumeLimits:
                 expected=f"at most {format_bytes(self.volume_bytes)}",
             )
 
+    @property
+    def rules(self) -> ReadingRules:
+        """These caps, with the codes of scans, for what is read in the same way elsewhere."""
+        return ReadingRules(
+            error=VolumeError,
+            unreadable="MV2200",
+            cut_off="MV2202",
+            too_large="MV2203",
+            damaged="MV2207",
+            undecodable="MV2212",
+            data_bytes=self.volume_bytes,
+            header_bytes=self.header_bytes,
+            inflate_floor_bytes=self.inflate_floor_bytes,
+            inflate_ratio=self.inflate_ratio,
+        )
+
     def inflated_cap(self, packed_bytes: int) -> int:
         """Return how many bytes may come out of so many compressed ones."""
-        by_ratio = int(packed_bytes * self.inflate_ratio)
-        return min(self.volume_bytes, max(self.inflate_floor_bytes, by_ratio))
+        return self.rules.inflated_cap(packed_bytes)
 
     def check_inflated(self, name: str, inflated_bytes: int, packed_bytes: int) -> None:
         """Refuse compressed data that grow beyond the cap.
@@ -69,22 +85,4 @@ class VolumeLimits:
         Raises:
             VolumeError: MV2203.
         """
-        if inflated_bytes > self.inflated_cap(packed_bytes):
-            raise VolumeError(
-                "MV2203",
-                f"{name} grows from {format_bytes(packed_bytes)} to more than "
-                f"{format_bytes(self.inflated_cap(packed_bytes))}",
-                expected=f"a ratio below {self.inflate_ratio:g} and at most "
-                f"{format_bytes(self.volume_bytes)}",
-                hint="a scan does not compress like this; check where the file comes from",
-            )
-
-
-def format_bytes(count: int) -> str:
-    """Return a byte count as people write it, such as ``1.5 GiB``."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.4g} {unit}"
-        size /= 1024
-    return f"{size:.4g} GiB"
+        self.rules.check_inflated(name, inflated_bytes, packed_bytes)

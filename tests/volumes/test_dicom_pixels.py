@@ -9,7 +9,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.dicom_pixels import native_frame_bytes, read_stored_frame, rescale_frame
+from medvlp.volumes.dicom_pixels import read_stored_frame, rescale_frame
 from medvlp.volumes.dicom_slices import SliceHeader, read_slice_headers
 from tests.volumes.scans import stored_values, write_enhanced, write_series
 
@@ -74,5 +74,10 @@ def test_rescale_frame__is_exact(
     assert np.array_equal(expected, found)
 
 
-def test_native_frame_bytes__counts_samples_and_bits(header: SliceHeader) -> None:
-    assert native_frame_bytes(replace(header.pixels, samples=3, bits_allocated=8)) == 12 * 16 * 3
+@pytest.mark.parametrize(
+    "name", ["MR_small_RLE.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_bigendian.dcm"]
+)
+def test_one_image__is_the_same_in_every_encoding(real_data: Path, name: str) -> None:
+    (header,) = read_slice_headers(real_data / "broken/dicom" / f"pydicom_{name}")
+    expected = pydicom.dcmread(header.path).pixel_array
+    assert np.array_equal(expected, read_stored_frame(header))

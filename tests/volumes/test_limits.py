@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from medvlp.errors import VolumeError
-from medvlp.volumes.limits import VolumeLimits, format_bytes
+from medvlp.volumes.limits import VolumeLimits
 
 
 def test_check_volume__refuses_by_bytes() -> None:
@@ -19,10 +19,3 @@ def test_check_inflated__allows_the_floor_then_the_ratio() -> None:
     limits.check_inflated("scan", 2000, 200)
     with pytest.raises(VolumeError, match="MV2203"):
         limits.check_inflated("scan", 2001, 200)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(12, "12 B"), (1536, "1.5 KiB"), (3 << 20, "3 MiB"), (5 << 30, "5 GiB")]
-)
-def test_format_bytes__uses_the_nearest_unit(count: int, text: str) -> None:
-    assert format_bytes(count) == text

@@ -4,7 +4,7 @@ import pytest
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
-from medvlp.volumes.dicom_values import integer_of, number_of, numbers_of, word_of, words_of
+from medvlp.io.dicom_values import integer_of, number_of, numbers_of, word_of, words_of
 
 
 def test_words__are_stripped_and_upper_case() -> None:

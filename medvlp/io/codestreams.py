@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import imagecodecs
 import numpy as np
 
-from medvlp.errors import VolumeError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from medvlp.volumes.dicom_slices import PixelLayout
+    from medvlp.errors import MedvlpError
+    from medvlp.io.pixel_layout import PixelLayout
+    from medvlp.io.reading_rules import ReadingRules
 
 __all__ = ["DEFLATED", "NATIVE_SYNTAXES", "decode_frame", "is_lossy_syntax", "is_readable_syntax"]
 
@@ -50,36 +50,44 @@ def is_lossy_syntax(uid: str) -> bool:
     return uid in _LOSSY
 
 
-def decode_frame(data: bytes, layout: PixelLayout, name: str) -> NDArray[np.generic]:
+def decode_frame(
+    data: bytes, layout: PixelLayout, name: str, rules: ReadingRules
+) -> NDArray[np.generic]:
     """Decode a frame.
 
     Args:
         data: The frame's compressed bytes.
         layout: What the file says about its pixels.
-        name: The slice, for messages.
+        name: The image, for messages.
+        rules: How to refuse.
 
     Returns:
         Stored values, shape ``(rows, columns)``, integer; unused high bits are not cleared.
 
     Raises:
-        VolumeError: MV2212 if the data do not decode, or to another size than the file states.
+        MedvlpError: Of the rules' class if the data do not decode, or to another size than the
+            file states.
     """
     syntax = layout.transfer_syntax
     if syntax in _RUN_LENGTH:
-        return _decode_run_length(data, layout, name)
+        return _decode_run_length(data, layout, name, rules)
     size = _stated_size(data, is_jpeg_2000=syntax in _JPEG_2000 | _HIGH_THROUGHPUT)
     wanted = (layout.rows, layout.columns)
     if size != wanted:
-        raise _refusal(name, f"its compressed data state {size or 'no'} pixels, the file {wanted}")
+        raise _refusal(
+            rules, name, f"its compressed data state {size or 'no'} pixels, the file {wanted}"
+        )
     if syntax in _JPEG_LS and not data.rstrip(b"\0").endswith(_END_OF_IMAGE):
         # CharLS may search for a missing end for half a minute.
-        raise _refusal(name, "its compressed data end without an end marker")
+        raise _refusal(rules, name, "its compressed data end without an end marker")
     try:
         pixels = np.asarray(_decoder(syntax)(data))
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
-        raise _refusal(name, str(error) or type(error).__name__) from error
+        raise _refusal(rules, name, str(error) or type(error).__name__) from error
     if pixels.shape != wanted or pixels.dtype.kind not in "iu":
-        raise _refusal(name, f"it decodes to {pixels.shape} {pixels.dtype.name}, not to {wanted}")
+        raise _refusal(
+            rules, name, f"it decodes to {pixels.shape} {pixels.dtype.name}, not to {wanted}"
+        )
     return pixels
 
 
@@ -94,7 +102,9 @@ def _decoder(syntax: str) -> Callable[[bytes], object]:
     return decoder
 
 
-def _decode_run_length(data: bytes, layout: PixelLayout, name: str) -> NDArray[np.generic]:
+def _decode_run_length(
+    data: bytes, layout: PixelLayout, name: str, rules: ReadingRules
+) -> NDArray[np.generic]:
     """Undo DICOM's byte-plane run lengths; a frame never grows beyond rows x columns."""
     dtype = np.dtype(f"<u{layout.bits_allocated // 8}")
     count = layout.rows * layout.columns * dtype.itemsize
@@ -102,9 +112,9 @@ def _decode_run_length(data: bytes, layout: PixelLayout, name: str) -> NDArray[n
     try:
         written = imagecodecs.dicomrle_decode(data, dtype, out=out)
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
-        raise _refusal(name, str(error) or type(error).__name__) from error
+        raise _refusal(rules, name, str(error) or type(error).__name__) from error
     if len(written) != count:
-        raise _refusal(name, f"it decodes to {len(written)} bytes instead of {count}")
+        raise _refusal(rules, name, f"it decodes to {len(written)} bytes instead of {count}")
     return np.frombuffer(out, dtype=dtype).reshape(layout.rows, layout.columns)
 
 
@@ -135,9 +145,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _refusal(name: str, why: str) -> VolumeError:
-    return VolumeError(
-        "MV2212",
+def _refusal(rules: ReadingRules, name: str, why: str) -> MedvlpError:
+    return rules.error(
+        rules.undecodable,
         f"{name} cannot be decoded: {why}",
-        hint="export the series again, without compression if this comes back",
+        hint="export the file again, without compression if this comes back",
     )

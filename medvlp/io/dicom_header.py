@@ -16,9 +16,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from medvlp.errors import VolumeError
-from medvlp.volumes.files import read_start
-from medvlp.volumes.limits import VolumeLimits, format_bytes
+from medvlp.io.reading_rules import ReadingRules, format_bytes, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +24,16 @@ if TYPE_CHECKING:
 
     from pydicom.tag import BaseTag
 
-__all__ = ["DICOM_FAULTS", "ParsedHeader", "damaged_dicom", "inflated_data_set", "parse_header"]
+    from medvlp.errors import MedvlpError
+
+__all__ = [
+    "DICOM_FAULTS",
+    "ParsedHeader",
+    "damaged_dicom",
+    "inflated_data_set",
+    "is_dicom_start",
+    "parse_header",
+]
 
 DICOM_FAULTS = (
     BytesLengthException,
@@ -52,7 +59,10 @@ _META_AT = 132
 _LONG_VALUE = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"})
 _PIXEL_TAG = 0x7FE00010
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-_DEFAULT_LIMITS = VolumeLimits()
+_VALUE_REPRESENTATIONS = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR "
+    b"US UT UV".split()
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,55 +87,73 @@ class ParsedHeader:
     is_inflated: bool
 
 
-def parse_header(
-    path: Path, wanted: Sequence[str] | None, limits: VolumeLimits = _DEFAULT_LIMITS
-) -> ParsedHeader:
+def is_dicom_start(head: bytes) -> bool:
+    """Say whether a file that starts so is DICOM, with the preamble or, as old exports, without.
+
+    Args:
+        head: The first 132 bytes or more.
+    """
+    if head[128:_META_AT] == b"DICM":
+        return True
+    group_little, group_big = head[:2], head[:2][::-1]
+    if b"\x08\x00" not in (group_little, group_big) and head[:2] != b"\x02\x00":
+        return False
+    return head[4:6] in _VALUE_REPRESENTATIONS or (
+        head[:2] == b"\x08\x00" and len(head) >= 16 and int.from_bytes(head[4:8], "little") < 256
+    )
+
+
+def parse_header(path: Path, wanted: Sequence[str] | None, rules: ReadingRules) -> ParsedHeader:
     """Parse a data set up to its pixels.
 
     Args:
         path: The file.
         wanted: Keywords of the elements to keep; None keeps all.
-        limits: Caps of size.
+        rules: Caps of size, and how to refuse.
 
     Raises:
-        VolumeError: MV2200 (unreadable), MV2202 (does not inflate), MV2203 (too large), MV2207
-            (damaged header).
+        MedvlpError: Of the rules' class: unreadable, cut off (does not inflate), too large or
+            damaged.
     """
-    size_bytes, count = _size(path), _FIRST_BYTES
+    size_bytes, count = _size(path, rules), _FIRST_BYTES
     while True:
-        head = read_start(path, count)
+        head = read_bytes(path, count, rules)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydicom warns of values that are checked later
-                if _DEFLATED.encode() in head and _is_deflated(path, head):
-                    return _parse_deflated(path, head, wanted, limits)
+                if _DEFLATED.encode() in head and _is_deflated(path, head, rules):
+                    return _parse_deflated(path, head, wanted, rules)
                 parsed, is_complete = _parse_plain(head, wanted)
         except DICOM_FAULTS as error:
             if count >= size_bytes or isinstance(error, RecursionError):
-                raise damaged_dicom(path, error) from error
+                raise damaged_dicom(path, error, rules) from error
         else:
             # Parsing that ran to the end of the bytes at hand has not met the pixels yet.
             if is_complete or count >= size_bytes:
                 return parsed
-        if count >= limits.header_bytes:
-            raise VolumeError(
-                "MV2203",
-                f"{path.name} has a header of more than {format_bytes(limits.header_bytes)}",
+        if count >= rules.header_bytes:
+            raise rules.error(
+                rules.too_large,
+                f"{path.name} has a header of more than {format_bytes(rules.header_bytes)}",
             )
-        count = min(count * _GROWTH, limits.header_bytes)
+        count = min(count * _GROWTH, rules.header_bytes)
 
 
-def inflated_data_set(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> bytes:
+def inflated_data_set(path: Path, rules: ReadingRules) -> bytes:
     """Return the data set of a deflated DICOM file, inflated under the caps.
 
+    Args:
+        path: The file.
+        rules: Caps of size, and how to refuse.
+
     Raises:
-        VolumeError: MV2200, MV2202 (does not inflate), MV2203 (grows beyond the cap) or MV2207.
+        MedvlpError: Of the rules' class, as :func:`parse_header`.
     """
-    packed_bytes = _size(path)
+    packed_bytes = _size(path, rules)
     try:
-        _, start = _read_meta(read_start(path, _FIRST_BYTES))
+        _, start = _read_meta(read_bytes(path, _FIRST_BYTES, rules))
     except DICOM_FAULTS as error:
-        raise damaged_dicom(path, error) from error
+        raise damaged_dicom(path, error, rules) from error
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     parts: list[bytes] = []
     produced = 0
@@ -136,25 +164,28 @@ def inflated_data_set(path: Path, limits: VolumeLimits = _DEFAULT_LIMITS) -> byt
                 try:
                     part = inflater.decompress(packed, 1 << 22)
                 except zlib.error as error:
-                    raise VolumeError(
-                        "MV2202", f"{path.name} does not inflate after {produced} bytes: {error}"
+                    raise rules.error(
+                        rules.cut_off,
+                        f"{path.name} does not inflate after {produced} bytes: {error}",
                     ) from error
                 produced += len(part)
-                limits.check_inflated(path.name, produced, packed_bytes)
+                rules.check_inflated(path.name, produced, packed_bytes)
                 parts.append(part)
                 packed = inflater.unconsumed_tail
     return b"".join(parts)
 
 
-def damaged_dicom(path: Path, error: BaseException) -> VolumeError:
+def damaged_dicom(path: Path, error: BaseException, rules: ReadingRules) -> MedvlpError:
     """Build the error for a header that pydicom could not parse."""
     why = f"{type(error).__name__}: {error}"
     if isinstance(error, RecursionError):
         why = "its sequences are nested too deeply"
     elif isinstance(error, MemoryError):
         why = "an element asks for more memory than there is"
-    return VolumeError(
-        "MV2207", f"{path.name} has a damaged DICOM header: {why}", hint="export the file again"
+    return rules.error(
+        rules.damaged,
+        f"{path.name} has a damaged DICOM header: {why}",
+        hint="export the file again",
     )
 
 
@@ -171,9 +202,9 @@ def _parse_plain(head: bytes, wanted: Sequence[str] | None) -> tuple[ParsedHeade
 
 
 def _parse_deflated(
-    path: Path, head: bytes, wanted: Sequence[str] | None, limits: VolumeLimits
+    path: Path, head: bytes, wanted: Sequence[str] | None, rules: ReadingRules
 ) -> ParsedHeader:
-    inflated = inflated_data_set(path, limits)
+    inflated = inflated_data_set(path, rules)
     stream = io.BytesIO(inflated)
     tags: list[BaseTag | int] | None = None
     if wanted is not None:
@@ -206,12 +237,13 @@ def _meets_pixels(tag: BaseTag, _representation: str | None, _length: int) -> bo
     return int(tag) == _PIXEL_TAG
 
 
-def _is_deflated(path: Path, head: bytes) -> bool:
+def _is_deflated(path: Path, head: bytes, rules: ReadingRules) -> bool:
     """Say whether the transfer syntax is the deflated one; the words may stand elsewhere too."""
     if head[128:_META_AT] != b"DICM":
         if head.startswith(b"\x02\0"):
-            raise VolumeError(
-                "MV2207", f"{path.name} has a damaged DICOM header: deflated without a preamble"
+            raise rules.error(
+                rules.damaged,
+                f"{path.name} has a damaged DICOM header: deflated without a preamble",
             )
         return False
     meta, _ = _read_meta(head)
@@ -235,8 +267,10 @@ def _pixel_element(
     return start, None if length == _UNDEFINED_LENGTH else int(length)
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, rules: ReadingRules) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise VolumeError("MV2200", f"{path.name} cannot be read: {error.strerror}") from error
+        raise rules.error(
+            rules.unreadable, f"{path.name} cannot be read: {error.strerror}"
+        ) from error
