@@ -3,69 +3,42 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import warnings
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from medvlp.errors import ModelError
+from medvlp.models.importers.restricted_pickle import read_archive
 from medvlp.models.importers.source import refuse_pointer
+from medvlp.models.importers.torch_archives import (
+    READ_ERRORS,
+    check_archive,
+    damaged,
+    hostile,
+    is_archive,
+)
 from medvlp.models.weights import read_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["read_checkpoint"]
+__all__ = ["read_checkpoint", "read_record", "table_of_tensors"]
 
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "module")
-_HARMLESS = frozenset({"argparse.Namespace", "pathlib.PosixPath", "pathlib.WindowsPath"})
-# Modules whose objects no configuration is made of, under the names of Python 2 too: files of torch
-# hold those.
-_LIBRARY_ROOTS = {
-    *(sys.stdlib_module_names - {"__main__"}),
-    *(name.partition(".")[0] for name in IMPORT_MAPPING),
-    *(module.partition(".")[0] for module, _ in NAME_MAPPING),
-    "torch",
-}
+_DEPTH = 4
+_LOADER_ERRORS = (*READ_ERRORS, pickle.UnpicklingError)
 # What torch's restricted loader says when it meets something other than plain data.
 _REFUSALS = ("GLOBAL", "Trying to call reduce", "Can only", "TorchScript", "is blocked")
-_READ_ERRORS = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    AssertionError,
-    EOFError,
-    OSError,
-    pickle.UnpicklingError,
-)
-
-
-class _Inert:
-    """Stands for an object of a class that is not loaded; takes any state and does nothing."""
-
-    def __new__(cls, *_args: object, **_kwargs: object) -> _Inert:
-        return object.__new__(cls)
-
-    def __init__(self, *_args: object, **_kwargs: object) -> None:
-        pass
-
-    def __setstate__(self, _state: object) -> None:
-        pass
 
 
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     """Read the tensors of a checkpoint onto the CPU.
 
-    A ``.safetensors`` file is read as such; any other name as a file of ``torch.save``, with
-    torch's restricted loader. Objects of configuration classes in it become inert placeholders:
-    the class is never looked up. The tensors may lie inside ``state_dict`` or ``model``, and each
-    name may begin with ``module.``, as training programs leave them.
+    A ``.safetensors`` file is read as such; any other name as a file of ``torch.save``, of which
+    nothing is run: see :func:`read_record`. The tensors may lie inside ``state_dict`` or
+    ``model``, and each name may begin with ``module.``, as training programs leave them.
 
     Args:
         path: The file.
@@ -77,67 +50,95 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         ModelError: If the file is a pointer (MV2102), damaged (MV2103, MV1414), asks for a program
             to be run (MV2104), or holds no tensors (MV2103).
     """
-    refuse_pointer(path)
     if path.suffix.lower() == ".safetensors":
+        refuse_pointer(path)
         return _without_wrapper(read_safetensors(path))
+    return _without_wrapper(_tensors(read_record(path), path))
+
+
+def read_record(path: Path) -> object:
+    """Read what a program saved with torch: tensors in plain containers.
+
+    Archives, which torch has written since 1.6, are read by a machine that cannot run anything
+    (:mod:`medvlp.models.importers.restricted_pickle`), in which objects of configurations are
+    placeholders; older files by torch's restricted loader.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The content; a :class:`medvlp.models.importers.restricted_pickle.Placeholder` stands for
+        every object of a class.
+
+    Raises:
+        ModelError: If there is no such file (MV2100), it is a pointer (MV2102), damaged (MV2103),
+            asks for a program to be run (MV2104), or unpacks to more than it is (MV2116).
+    """
+    refuse_pointer(path)
     if not path.is_file():
         raise ModelError("MV2100", f"{path} does not exist", expected="a file of weights")
-    return _without_wrapper(_tensors(_load_pickle(path), path))
+    if is_archive(path):
+        check_archive(path)
+        return read_archive(path)
+    return _load_old(path)
 
 
-def _load_pickle(path: Path) -> object:
-    """Load a pickle with torch's restricted loader, unknown classes as placeholders."""
-    placeholders: list[Any] = [
-        (type("_Inert", (_Inert,), {}), name) for name in _unknown_classes(path)
-    ]
+def _load_old(path: Path) -> object:
+    """Load a file from before torch 1.6 with torch's restricted loader: plain tensors only."""
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(placeholders):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols that are read all the same
             content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except _READ_ERRORS as error:
+    except _LOADER_ERRORS as error:
         lines = [line.strip() for line in str(error).splitlines()]
-        signs = _REFUSALS if _is_zip_or_text(path) else (*_REFUSALS, "Unsupported operand")
+        signs = (*_REFUSALS, "Unsupported operand") if _is_bare_pickle(path) else _REFUSALS
         refused = next((line for line in lines if any(sign in line for sign in signs)), None)
         if refused is not None:
-            raise _hostile(path, f"more ({refused})") from error
-        raise _damaged(path, lines[0] if lines else type(error).__name__) from error
+            raise hostile(path, f"more ({refused})") from error
+        raise damaged(path, lines[0] if lines else type(error).__name__) from error
     return content
 
 
-def _is_zip_or_text(path: Path) -> bool:
-    """Whether a file is something else than a bare pickle, which begins with byte 128."""
-    with path.open("rb") as stream:
-        return stream.read(1) != pickle.PROTO
+def table_of_tensors(record: object, name: str, path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors under one name of a training program's record.
 
-
-def _unknown_classes(path: Path) -> list[str]:
-    """Return the dotted names in a pickle that torch does not know, none of them of a library.
+    Args:
+        record: What :func:`read_record` returned.
+        name: The name; a wrapper ``module.`` before all names below it is dropped.
+        path: The file, for messages.
 
     Raises:
-        ModelError: If a name belongs to Python's or torch's own modules (MV2104): released
-            configurations hold no such objects, and programs hidden in a pickle begin with one.
+        ModelError: If there is no such name, or what it holds is no table of tensors (MV2103).
     """
-    try:
-        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
-    except ValueError as error:
-        if "torchscript" in str(error):
-            raise _hostile(path, "a TorchScript program") from error
-        return []  # written before torch 1.6; the restricted loader then takes plain tensors only
-    except _READ_ERRORS as error:
-        raise _damaged(path, str(error).partition("\n")[0]) from error
-    for name in names:
-        if name.partition(".")[0] in _LIBRARY_ROOTS and name not in _HARMLESS:
-            raise _hostile(path, name)
-    return names
+    if not isinstance(record, dict) or not isinstance(record.get(name), dict):
+        held = sorted(str(key) for key in record)[:8] if isinstance(record, dict) else "no names"
+        raise ModelError(
+            "MV2103",
+            f"{path} holds no table of tensors under {name!r} ({held})",
+            expected=f"a record of training with {name!r}",
+            hint="check the kind that was named",
+        )
+    return _without_wrapper(_table(record[name], path))
+
+
+def _is_bare_pickle(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(1) == pickle.PROTO
 
 
 def _tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
     """Return the mapping of tensors, taken out of a training program's record where needed."""
+    for _ in range(_DEPTH):
+        inner = content if isinstance(content, dict) else {}
+        found = [inner[name] for name in _CONTAINERS if isinstance(inner.get(name), dict)]
+        if not found:
+            break
+        content = found[0]
+    return _table(content, path)
+
+
+def _table(content: object, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
-        for container in _CONTAINERS:
-            inner = content.get(container)
-            if isinstance(inner, dict):
-                return _tensors(inner, path)
         found = {k: v for k, v in content.items() if _is_plain(v)}
         if found and len(found) == len(content):
             return {str(name): tensor.detach() for name, tensor in found.items()}
@@ -151,12 +152,13 @@ def _tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a tensor whose numbers lie in memory, one after the other."""
+    """Whether a value is a tensor whose numbers all lie in memory, each one once."""
     return (
         isinstance(value, torch.Tensor)
         and value.layout is torch.strided
         and not value.is_quantized
         and value.device.type == "cpu"
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
     )
 
 
@@ -164,20 +166,3 @@ def _without_wrapper(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Ten
     if tensors and all(name.startswith("module.") for name in tensors):
         return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return dict(tensors)
-
-
-def _hostile(path: Path, found: str) -> ModelError:
-    return ModelError(
-        "MV2104",
-        f"{path} does not hold plain tensors but asks for {found}",
-        expected="tensors and configuration values",
-        hint="nothing of it was run; take the file from its authors, or a .safetensors file",
-    )
-
-
-def _damaged(path: Path, reason: str) -> ModelError:
-    return ModelError(
-        "MV2103",
-        f"{path} cannot be read as a checkpoint ({reason})",
-        hint="copy or download the file again; it is cut short or is of another format",
-    )
