@@ -1,0 +1,182 @@
+"""Checkpoints of a run: each a folder that appears whole, the newest two kept, hashes checked.
+
+``checkpoints/step_000000100/`` holds ``tensors.safetensors``, ``state.json`` and ``manifest.json``
+with the sha256 of both; ``checkpoints/latest.json`` names the newest one. An older checkpoint is
+removed only after the newer one and ``latest.json`` are on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from medvlp.errors import DataError, MedvlpError, OutputError
+from medvlp.io import content_sha256, publish_folder, write_json
+from medvlp.training.checkpoints.state_tree import join_state, split_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = [
+    "CHECKPOINTS_FOLDER",
+    "FORMAT",
+    "checkpoint_path",
+    "newest_checkpoint",
+    "read_checkpoint",
+    "remove_older",
+    "write_checkpoint",
+]
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS_FOLDER = "checkpoints"
+FORMAT = "medvlp-checkpoint"
+_VERSION = 1
+_TENSORS, _STATE, _MANIFEST, _LATEST = (
+    "tensors.safetensors",
+    "state.json",
+    "manifest.json",
+    "latest.json",
+)
+_NAME = re.compile(r"step_(\d{9,})")
+_HINT = "the older checkpoint is taken where there is one; otherwise begin a new run"
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step lies.
+
+    Args:
+        folder: The run's folder of checkpoints.
+        step: Optimiser steps that were finished.
+    """
+    return folder / f"step_{step:09d}"
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state under its final name, whole and flushed, and name it the newest.
+
+    Args:
+        path: What :func:`checkpoint_path` returned; one of the same name is replaced.
+        state: Nested plain values and tensors.
+
+    Raises:
+        OutputError: MV1708 for a value that cannot be stored; MV1104 to MV1106 if the disk refuses.
+            Earlier checkpoints are as they were.
+    """
+    document, tensors = split_state(state)
+    with publish_folder(path, replace=True) as partial:
+        save_file(tensors, partial / _TENSORS)
+        (partial / _STATE).write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
+        hashes = {name: content_sha256(partial / name) for name in (_TENSORS, _STATE)}
+        manifest = {"format": FORMAT, "version": _VERSION, "sha256": hashes}
+        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    write_json(path.parent / _LATEST, {"latest": path.name})
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a state, after comparing the hashes of its files.
+
+    Args:
+        path: Folder of the checkpoint.
+
+    Raises:
+        DataError: MV1707 if it is damaged, incomplete or of another version.
+    """
+    try:
+        manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        if (manifest["format"], manifest["version"]) != (FORMAT, _VERSION):
+            raise _damaged(path, f"is {manifest['format']} {manifest['version']}")
+        for name in (_TENSORS, _STATE):
+            found, wanted = content_sha256(path / name), manifest["sha256"][name]
+            if found != wanted:
+                raise _damaged(path, f"holds {name} with hash {found[:12]}, written {wanted[:12]}")
+        document = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        state = join_state(document, load_file(path / _TENSORS))
+    except DataError:
+        raise
+    except (MedvlpError, OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise _damaged(path, f"cannot be read ({type(error).__name__}: {error})") from error
+    if not isinstance(state, dict):
+        raise _damaged(path, "holds no state of a run")
+    return state
+
+
+def newest_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return the newest checkpoint that is whole, with its state; None where there is none at all.
+
+    A damaged one is passed over with a warning. ``latest.json`` says where to begin; what is newer
+    was never finished, or belongs to steps that were taken back.
+
+    Args:
+        folder: The run's folder of checkpoints.
+
+    Raises:
+        DataError: MV1707 if there are checkpoints and every one is damaged.
+    """
+    found = _checkpoints(folder)
+    latest = _latest(folder)
+    candidates = [path for step, path in found if latest is None or step <= latest]
+    refused: DataError | None = None
+    for path in reversed(candidates or [path for _, path in found]):
+        try:
+            return path, read_checkpoint(path)
+        except DataError as error:
+            logger.warning("%s", error)
+            refused = error
+    if refused is not None:
+        raise refused
+    return None
+
+
+def remove_older(folder: Path, keep: int) -> None:
+    """Remove all but the newest checkpoints up to the one that ``latest.json`` names.
+
+    Args:
+        folder: The run's folder of checkpoints.
+        keep: How many stay, at least 1.
+    """
+    latest = _latest(folder)
+    if latest is None:
+        return
+    done = [path for step, path in _checkpoints(folder) if step <= latest]
+    for path in done[:-keep]:
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            raise OutputError(
+                "MV1106",
+                f"the older checkpoint {path} cannot be removed ({error.strerror})",
+                hint="check the rights on the folder of the run",
+            ) from error
+
+
+def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    if not folder.is_dir():
+        return []
+    named = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
+    return sorted((int(match[1]), path) for match, path in named if match and path.is_dir())
+
+
+def _latest(folder: Path) -> int | None:
+    try:
+        name = json.loads((folder / _LATEST).read_text(encoding="utf-8"))["latest"]
+        match = _NAME.fullmatch(name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return int(match[1]) if match else None
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    return DataError(
+        "MV1707",
+        f"checkpoint {path} {what}",
+        expected=f"{_MANIFEST}, {_STATE} and {_TENSORS} as they were written",
+        hint=_HINT,
+    )
