@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from torch.utils.data import DataLoader
 
+from medvlp.data.order import SamplerState
 from medvlp.data.sampler import GlobalOrderSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 
     from medvlp.data.order import OrderSettings
 
-__all__ = ["Ranked", "ordered_loader"]
+__all__ = ["OrderedLoader", "Ranked", "ordered_loader"]
 
 SampleT = TypeVar("SampleT")
+SampleT_co = TypeVar("SampleT_co", covariant=True)
 BatchT = TypeVar("BatchT")
 
 
@@ -35,6 +38,65 @@ class Ranked(Protocol):
         """How many processes there are."""
 
 
+class OrderedLoader(DataLoader[SampleT_co]):
+    """A loader of one rank's share of every global batch, which can be taken up within an epoch.
+
+    Its length is that of a whole epoch, wherever it stands; iterating yields what is left of it.
+    The state says which batches were trained on, not which were read ahead: whoever trains calls
+    ``order.advance()`` after each.
+
+    Args:
+        dataset: Gives a sample for each :class:`medvlp.data.sampler.Draw`.
+        order: The order of the samples.
+        collate: Makes a batch of samples.
+        num_workers: Number of loader processes; 0 loads in this one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[SampleT_co],
+        order: GlobalOrderSampler,
+        collate: Callable[[Sequence[Any]], object],
+        *,
+        num_workers: int,
+    ) -> None:
+        super().__init__(
+            dataset,
+            batch_sampler=order,
+            collate_fn=collate,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            multiprocessing_context="forkserver" if num_workers else None,
+        )
+
+    @property
+    def order(self) -> GlobalOrderSampler:
+        """The order of the samples, and where the run stands in it."""
+        if not isinstance(self.batch_sampler, GlobalOrderSampler):
+            msg = f"the order was replaced by {type(self.batch_sampler).__name__}"
+            raise TypeError(msg)
+        return self.batch_sampler
+
+    def __len__(self) -> int:
+        """Return how many batches a whole epoch has."""
+        return self.order.num_batches(self.order.epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the run stands, as plain values."""
+        return asdict(self.order.state())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another run of the same order stood, on any number of ranks and workers.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+
+        Raises:
+            DataError: MV1752 or MV1753 if the state belongs to another order.
+        """
+        self.order.load_state(SamplerState(**state))
+
+
 def ordered_loader(
     dataset: Dataset[SampleT],
     order: OrderSettings,
@@ -45,7 +107,7 @@ def ordered_loader(
     num_workers: int,
     trainer: Ranked | None,
     group_id: NDArray[np.int64] | None = None,
-) -> DataLoader[SampleT]:
+) -> OrderedLoader[SampleT]:
     """Return a loader of this rank's share of every global batch.
 
     Args:
@@ -70,11 +132,4 @@ def ordered_loader(
         rank=trainer.global_rank if trainer is not None else 0,
         num_ranks=trainer.world_size if trainer is not None else 1,
     )
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        collate_fn=collate,
-        num_workers=num_workers,
-        persistent_workers=num_workers > 0,
-        multiprocessing_context="forkserver" if num_workers else None,
-    )
+    return OrderedLoader(dataset, sampler, collate, num_workers=num_workers)

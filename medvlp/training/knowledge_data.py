@@ -17,6 +17,7 @@ from medvlp.data.attributes import (
     hold_out,
 )
 from medvlp.data.groups import GroupBatches
+from medvlp.data.loading import OrderedLoader
 from medvlp.data.modules import TRAIN, TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
@@ -202,13 +203,9 @@ class AttributesDataModule(pl.LightningDataModule):
         )
 
     def _loader(self, texts: AttributeTexts, sampler: GlobalOrderSampler) -> DataLoader[int]:
-        return DataLoader(
-            AttributesDataset(texts),
-            batch_sampler=sampler,
-            collate_fn=AttributeCollator(texts, self.tokenizer, self.max_tokens),
-            num_workers=self._num_workers,
-            persistent_workers=self._num_workers > 0,
-            multiprocessing_context="forkserver" if self._num_workers else None,
+        collate = AttributeCollator(texts, self.tokenizer, self.max_tokens)
+        return OrderedLoader(
+            AttributesDataset(texts), sampler, collate, num_workers=self._num_workers
         )
 
 

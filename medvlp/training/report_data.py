@@ -10,6 +10,7 @@ from typing import Literal
 import lightning.pytorch as pl
 from torch.utils.data import DataLoader
 
+from medvlp.data.loading import OrderedLoader
 from medvlp.data.masking import MaskingSettings
 from medvlp.data.modules import TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
@@ -170,19 +171,19 @@ class ReportsDataModule(pl.LightningDataModule):
     def _sampler(self) -> GlobalOrderSampler:
         settings = OrderSettings(seed=self._seed, batch_size=self._batch_size)
         texts = self.parts.training
-        return GlobalOrderSampler(len(texts), settings, data_hash=self.content_hash())
+        return GlobalOrderSampler(
+            len(texts),
+            settings,
+            data_hash=self.content_hash(),
+            rank=self.trainer.global_rank if self.trainer is not None else 0,
+            num_ranks=self.trainer.world_size if self.trainer is not None else 1,
+        )
 
     def _loader(
         self, reports: ReportsDataset, sampler: GlobalOrderSampler, *, is_training: bool
     ) -> DataLoader[Draw]:
-        return DataLoader(
-            reports,
-            batch_sampler=sampler,
-            collate_fn=self._collator(reports, is_training=is_training),
-            num_workers=self._num_workers,
-            persistent_workers=self._num_workers > 0,
-            multiprocessing_context="forkserver" if self._num_workers else None,
-        )
+        collate = self._collator(reports, is_training=is_training)
+        return OrderedLoader(reports, sampler, collate, num_workers=self._num_workers)
 
     def _collator(self, reports: ReportsDataset, *, is_training: bool) -> ReportCollator:
         if self.phase == "mlm":

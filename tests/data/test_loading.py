@@ -1,5 +1,6 @@
 """A loader gives each rank its share of one order, which can be taken up again."""
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -44,6 +45,20 @@ def test_ordered_loader__goes_on_where_a_state_stands_on_the_same_data_only() ->
     assert list(resumed) == list(load())[1:]
     with pytest.raises(DataError, match="MV1752"):
         load(data_hash="b").batch_sampler.load_state(first.state())
+
+
+def test_ordered_loader__says_where_it_stands_and_is_as_long_as_an_epoch() -> None:
+    first = load()
+    first.order.advance(1)
+    state = json.loads(json.dumps(first.state_dict()))
+    assert (state["epoch"], state["samples_consumed"]) == (0, 4)
+    resumed = load(Trainer(1, 2))
+    resumed.load_state_dict(state)
+    assert len(resumed) == 2
+    assert list(resumed) == [batch[2:] for batch in list(load())[1:]]
+    resumed.order.advance(1)
+    assert resumed.order.epoch == 1
+    assert len(list(resumed)) == len(resumed) == 2
 
 
 def test_ordered_loader__refuses_ranks_that_do_not_divide_a_batch() -> None:
