@@ -6,7 +6,6 @@ process makes it. Letters: B crops, Z Y X crop.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from medvlp.data.scan_batch import ScanBatch
 from medvlp.data.scan_manifest import CROPS_FILE, PHASES
 from medvlp.data.scan_store import CropStore
 from medvlp.data.scan_texts import variants_of
+from medvlp.data.shares import chosen_share
 from medvlp.text.reports.cleaning import shuffle_sentences
 
 if TYPE_CHECKING:
@@ -228,9 +228,4 @@ def share_of_patients(rows: Sequence[ScanRow], share: float, seed: int) -> froze
     kinds: dict[str, int] = {}
     for row in rows:
         kinds[row.patient] = max(kinds.get(row.patient, -1), row.malignant)
-    chosen: set[str] = set()
-    for kind in sorted(set(kinds.values())):
-        members = [patient for patient, own in kinds.items() if own == kind]
-        members.sort(key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
-        chosen.update(members[: max(1, round(share * len(members)))])
-    return frozenset(chosen)
+    return chosen_share(kinds, share, seed)
