@@ -29,7 +29,12 @@ LEVEL = {name: level for level, names in enumerate(reversed(LAYERS)) for name in
 
 # Library -> the places that may import it (path prefixes below the package).
 ROOMS = {
-    "lightning": ("training/", "data/modules.py", "data/modules_scans.py"),
+    "lightning": (
+        "training/",
+        "data/modules.py",
+        "data/modules_scans.py",
+        "data/modules_radiographs.py",
+    ),
     "openslide": ("slides/",),
     "tifffile": ("slides/", "io/", "phantoms/"),
     "torch.distributed": ("distributed.py",),
