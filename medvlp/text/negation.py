@@ -26,9 +26,11 @@ __all__ = ["Assertions", "Status", "assess", "find_negated", "span_status"]
 Status = Literal["present", "absent", "uncertain"]
 
 MAX_SCOPE_WORDS = 40
+FURTHER_SCOPE_WORDS = 8
 
 _Kind = tuple[Status, bool, int]
 """Status, whether the cue works forwards, and the most words it reaches over."""
+_CueTable = tuple[dict[tuple[str, ...], list[_Kind]], dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +100,25 @@ def span_status(text: str, start: int, end: int) -> Status:
     return assess(text).status(start, end)
 
 
-def assess(text: str) -> Assertions:
+def assess(
+    text: str, *, absent_before: tuple[str, ...] = (), absent_after: tuple[str, ...] = ()
+) -> Assertions:
     """Find the scopes of denial and doubt in a text, in time linear in its length.
 
     Args:
         text: A caption or report in English, any length.
+        absent_before: Further phrases that stand before a finding and deny it, such as
+            ``removal of``; they reach over few words.
+        absent_after: Further phrases that stand after a finding and deny it.
 
     Returns:
         The scopes; ask them for the status of a span.
     """
     scopes: list[_Scope] = []
+    table = _cue_table(absent_before, absent_after)
     for words in split_sentences(text):
         tokens = [match.group().lower().replace("\u2019", "'") for match in words]
-        for cue in _cues(tokens):
+        for cue in _cues(tokens, table):
             low, high = _reach(tokens, cue)
             if low <= high:
                 scopes.append(
@@ -125,9 +133,9 @@ def assess(text: str) -> Assertions:
     return Assertions(scopes)
 
 
-def _cues(tokens: list[str]) -> list[_Cue]:
+def _cues(tokens: list[str], cue_table: _CueTable) -> list[_Cue]:
     """Return the cues of a sentence, longest phrase first at every word, without overlap."""
-    table, longest = _cue_table()
+    table, longest = cue_table
     places = [place for place, word in enumerate(tokens) if not _is_idle_adverb(word)]
     words = [tokens[place] for place in places]
     found: list[_Cue] = []
@@ -267,7 +275,7 @@ def _participles() -> frozenset[str]:
 
 
 @cache
-def _cue_table() -> tuple[dict[tuple[str, ...], list[_Kind]], dict[str, int]]:
+def _cue_table(absent_before: tuple[str, ...], absent_after: tuple[str, ...]) -> _CueTable:
     """Return phrase -> (status, works forward, words), and the longest phrase by first word."""
     table: dict[tuple[str, ...], list[_Kind]] = {}
     sources: tuple[tuple[str, Status, bool, int], ...] = (
@@ -276,10 +284,13 @@ def _cue_table() -> tuple[dict[tuple[str, ...], list[_Kind]], dict[str, int]]:
         (cues.ABSENT_WORD_BEFORE, "absent", False, 1),
         (cues.UNCERTAIN_BEFORE, "uncertain", True, MAX_SCOPE_WORDS),
         (cues.UNCERTAIN_AFTER, "uncertain", False, MAX_SCOPE_WORDS),
+        (";".join(absent_before), "absent", True, FURTHER_SCOPE_WORDS),
+        (";".join(absent_after), "absent", False, FURTHER_SCOPE_WORDS),
     )
     for lines, status, is_forward, num_words in sources:
         for phrase in _phrases(lines):
             table.setdefault(phrase, []).append((status, is_forward, num_words))
+    table.pop((), None)
     for phrase in _phrases(cues.PSEUDO):
         table[phrase] = []
     longest: dict[str, int] = {}

@@ -16,6 +16,8 @@ from medvlp.knowledge.facets import (
     load_finding_book,
     parse_finding_book,
 )
+from medvlp.text.reports.finding_labels import CHEST_XRAY
+from medvlp.text.reports.schema import load_schema
 
 BOOK = """
 name: two findings
@@ -156,3 +158,24 @@ def test_shipped_book__names_diseases_of_the_ontology(real_data: Path) -> None:
         assert not term.get("obsolete"), finding.name
         known = {term["name"].casefold(), *(text.casefold() for text, _ in term["synonyms"])}
         assert known & {name.casefold() for name in finding.names}, (finding.name, known)
+
+
+def test_shipped_book__has_the_findings_that_reports_are_labelled_with() -> None:
+    attributes = load_schema(CHEST_XRAY).attributes.values()
+    assert {attribute.title for attribute in attributes} == set(load_finding_book().names)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "Atelectasis Cardiomegaly Effusion Infiltration Mass Nodule Pneumonia Pneumothorax "
+        "Consolidation Edema Emphysema Fibrosis Pleural_Thickening Hernia No_Finding",
+        "No_Finding Enlarged_Cardiomediastinum Cardiomegaly Lung_Lesion Lung_Opacity Edema "
+        "Consolidation Pneumonia Atelectasis Pneumothorax Pleural_Effusion Pleural_Other Fracture "
+        "Support_Devices",
+    ],
+    ids=["chestx-ray14", "chexpert"],
+)
+def test_shipped_book__knows_the_labels_of_public_collections(labels: str) -> None:
+    book = load_finding_book()
+    assert [label for label in labels.split() if book.find(label) is None] == []

@@ -77,7 +77,12 @@ class RulesExtractor:
             DataError: MV2300 without words, MV2301 if not English, MV2302 if too long.
         """
         check_report(report)
-        context = ReportContext(assess(mark_items(report_body(report))), find_measurements(report))
+        assertions = assess(
+            mark_items(report_body(report)),
+            absent_before=self.schema.absent_before,
+            absent_after=self.schema.absent_after,
+        )
+        context = ReportContext(assertions, find_measurements(report))
         return {
             side: {name: reader.read(parts, context) for name, reader in self._readers.items()}
             for side, parts in self._sides(report).items()

@@ -65,6 +65,10 @@ def _some(phrases: Phrases) -> Phrases:
 
 
 SomePhrases = Annotated[Phrases, AfterValidator(_some)]
+Cues = tuple[
+    Annotated[str, matching(r"[a-zA-Z]+( [a-zA-Z]+)*", "words of letters, one space between")],
+    ...,
+]
 ClassName = Annotated[str, Field(min_length=1, max_length=60)]
 AttributeName = Annotated[str, matching(r"[a-z][a-z0-9_]*", "lower-case letters, digits and _")]
 
@@ -181,11 +185,16 @@ class AttributeSchema(StrictModel):
     Attributes:
         name: Name of the schema.
         organ: The paired organ whose sides are told apart; None for the whole report at once.
+        absent_before: Words that deny what follows, beside those of
+            :mod:`medvlp.text.negation_cues`, such as ``removal of``.
+        absent_after: Words that deny what stands before them, such as ``has been removed``.
         attributes: Name -> attribute, in the order of the heads that learn them.
     """
 
     name: str
     organ: Literal["kidney"] | None = None
+    absent_before: Cues = ()
+    absent_after: Cues = ()
     attributes: Annotated[dict[AttributeName, Attribute], Field(min_length=1)]
 
     def class_index(self, attribute: str, value: str) -> int:

@@ -15,7 +15,8 @@ SectionKind = Literal["findings", "impression", "background", "unnamed"]
 _HEADINGS: dict[str, SectionKind] = {
     **dict.fromkeys(
         """findings|finding|observations|description|report|imaging findings|ct findings|
-        radiological findings|body of report""".replace("\n", "").split("|"),
+        radiological findings|body of report|findings and impression|findings/impression|
+        findings & impression|wet read|preliminary report""".replace("\n", "").split("|"),
         "findings",
     ),
     **dict.fromkeys(
@@ -28,7 +29,10 @@ _HEADINGS: dict[str, SectionKind] = {
         """history|clinical history|clinical information|clinical indication|clinical data|
         clinical details|indication|indications|reason for exam|reason for examination|technique|
         protocol|procedure|comparison|comparisons|contrast|examination|exam|study|recommendation|
-        recommendations|addendum""".replace("\n", "").split("|"),
+        recommendations|addendum|recommendation(s)|reason for this exam|
+        reason for this examination|reason for study|reason|medical condition|clinical question|
+        clinical statement|relevant history|type of exam|type of examination|views|view|
+        number of views|notification|notifications""".replace("\n", "").split("|"),
         "background",
     ),
 }

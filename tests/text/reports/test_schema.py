@@ -21,7 +21,7 @@ def write(path: Path, attributes: str) -> Path:
 
 
 def test_load_schema__reads_those_of_the_package() -> None:
-    assert built_in_schemas() == ("chest-ct", "kidney")
+    assert built_in_schemas() == ("chest-ct", "chest-xray", "kidney")
     kidney, chest = load_schema("kidney"), load_schema("chest-ct")
     assert (kidney.organ, chest.organ) == ("kidney", None)
     assert len(kidney.attributes) >= 14
