@@ -11,6 +11,7 @@ from benchmarks.vectors import (
     losses_supervised,
     metrics,
     prompts,
+    radiographs,
     slides,
     units,
     volumes,
@@ -32,6 +33,7 @@ _GROUPS = (
     losses_contrastive,
     losses_supervised,
     losses_findings,
+    radiographs,
     weights,
 )
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from medvlp.models.radiograph.settings import FacetSettings
 
-__all__ = ["FacetFusion", "chosen_facets"]
+__all__ = ["FacetFusion", "chosen_facets", "fill_slots"]
 
 _ALL_KINDS: tuple[str, ...] = get_args(FacetKind)
-_NAME = _ALL_KINDS.index("name")
+_NAME, _APPEARANCE = _ALL_KINDS.index("name"), _ALL_KINDS.index("appearance")
 
 
 def chosen_facets(
@@ -169,10 +169,52 @@ def _kind_means(
     sentence: Tensor, class_index: Tensor, kind: Tensor, num_classes: int
 ) -> tuple[Tensor, Tensor]:
     """Return the mean text of each finding and kind, ``(C, 3, D)``, and where there is one."""
-    slots = class_index * len(_ALL_KINDS) + kind
     count = num_classes * len(_ALL_KINDS)
-    sums = sentence.new_zeros(count, sentence.shape[1]).index_add(0, slots, sentence)
-    numbers = torch.bincount(slots, minlength=count).to(sentence.dtype)
-    means = sums / numbers.clamp(min=1).unsqueeze(-1)
+    slots = class_index * len(_ALL_KINDS) + kind
+    means = _class_means(sentence, slots, count)
+    present = torch.bincount(slots, minlength=count) > 0
     shape = (num_classes, len(_ALL_KINDS))
-    return means.reshape(*shape, -1), (numbers > 0).reshape(shape)
+    return means.reshape(*shape, -1), present.reshape(shape)
+
+
+def fill_slots(
+    sentence: Tensor, class_index: Tensor, kind: Tensor, num_classes: int, num_slots: int
+) -> Tensor:
+    """Lay the texts of each finding out in a fixed number of places (MAVL's aspects).
+
+    The first place is the mean definition, or the mean name where there is none; the others are the
+    appearances in the order given, from the front again where they are fewer than the places, and
+    the first place's vector where there are none.
+
+    Args:
+        sentence: Shape ``(N, D)``, float.
+        class_index: Finding of each text, shape ``(N,)``, int64 in ``[0, C)``.
+        kind: Position of each text's kind among name, definition, appearance, ``(N,)``, int64.
+        num_classes: The C.
+        num_slots: Places per finding, >= 1.
+
+    Returns:
+        Shape ``(C, num_slots, D)``.
+
+    Raises:
+        ModelError: If a finding has neither a definition nor a name (MV1462).
+        ValueError: If shapes or indices are wrong.
+    """
+    chosen = chosen_facets(class_index, kind, num_classes, ("definition",))
+    first = _class_means(sentence[chosen], class_index[chosen], num_classes)
+    rows = []
+    for finding in range(num_classes):
+        looks = sentence[(class_index == finding) & (kind == _APPEARANCE)]
+        if len(looks):
+            turns = torch.arange(num_slots - 1, device=looks.device) % len(looks)
+            others = looks[turns]
+        else:
+            others = first[finding].expand(num_slots - 1, -1)
+        rows.append(torch.cat([first[finding : finding + 1], others]))
+    return torch.stack(rows)
+
+
+def _class_means(sentence: Tensor, class_index: Tensor, num_classes: int) -> Tensor:
+    sums = sentence.new_zeros(num_classes, sentence.shape[1]).index_add(0, class_index, sentence)
+    numbers = torch.bincount(class_index, minlength=num_classes).to(sentence.dtype)
+    return sums / numbers.clamp(min=1).unsqueeze(-1)

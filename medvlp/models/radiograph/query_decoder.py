@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from medvlp.models.radiograph.settings import Head, QueryDecoderSettings
 
-__all__ = ["Decoded", "FindingHead", "QueryDecoder"]
+__all__ = ["Decoded", "FindingHead", "QueryDecoder", "in_fp32"]
 
 
 class Decoded(NamedTuple):
@@ -207,7 +207,7 @@ class FindingHead(nn.Sequential):
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Return raw logits: ``(..., D)`` to ``(..., 2)`` or ``(..., 1)``, fp32 or wider."""
-        return _run_head(outputs, super().forward)
+        return in_fp32(outputs, super().forward)
 
     def presence(self, raw: Tensor) -> Tensor:
         """Return the logit of presence, ``(..., 2 or 1)`` to ``(...)``.
@@ -218,5 +218,11 @@ class FindingHead(nn.Sequential):
 
 
 @outside_autocast
-def _run_head(outputs: Tensor, forward: Callable[[Tensor], Tensor]) -> Tensor:
-    return forward(in_full_precision(outputs))
+def in_fp32(outputs: Tensor, module: Callable[[Tensor], Tensor]) -> Tensor:
+    """Run a module on fp32 (or wider) values whatever autocast there is around.
+
+    Args:
+        outputs: Any shape.
+        module: Its weights are fp32 or wider.
+    """
+    return module(in_full_precision(outputs))

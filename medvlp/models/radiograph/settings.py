@@ -157,6 +157,7 @@ class RadiographModelSettings(StrictModel):
     is a setting for that reason.
 
     Attributes:
+        architecture: Always ``facet-queries``.
         dim: Width D of the space shared by patches, images, words, texts and queries.
         input_px: Side of the square input in pixels.
         channels: Channels the image network takes; a grey image is repeated for 3.
@@ -178,6 +179,7 @@ class RadiographModelSettings(StrictModel):
         setting, alignment at several granularities.
     """
 
+    architecture: Literal["facet-queries"] = "facet-queries"
     dim: Width = 256
     input_px: Annotated[int, Field(ge=16, le=4096)] = 224
     channels: Literal[1, 3] = 1
