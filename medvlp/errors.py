@@ -22,6 +22,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "PhantomError",
+    "RadiographError",
     "SlideError",
     "UsageError",
     "VolumeError",
@@ -80,6 +81,10 @@ class SlideError(MedvlpError):
 
 class VolumeError(MedvlpError):
     """A scan or a mask cannot be read, or is not what it must be."""
+
+
+class RadiographError(MedvlpError):
+    """An X-ray cannot be read, or is none."""
 
 
 class FeatureError(MedvlpError):
