@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medvlp import __version__
+from medvlp.config.documents import parse_yaml
 from medvlp.config.strict import load_yaml_model
 from medvlp.data.radiograph_checks import check_rows, read_samples_table
 from medvlp.data.radiograph_manifest import (
+    BOOK_FILE,
     IMAGES_FILE,
     INFO_FILE,
     SAMPLES_FILE,
@@ -29,6 +31,7 @@ from medvlp.data.row_store import RowLayout, RowStore, write_rows
 from medvlp.data.scan_texts import number_reports
 from medvlp.errors import DataError, MedvlpError
 from medvlp.io import content_sha256, publish_file, write_json
+from medvlp.knowledge.facets import load_finding_book, parse_finding_book
 from medvlp.text.reports.side_words import swap_sides
 
 if TYPE_CHECKING:
@@ -82,17 +85,20 @@ def write_radiograph_pairs(
     records: Sequence[RadiographRecord],
     images: Iterable[Gray],
     describe: dict[str, Any],
+    book: str = "",
 ) -> RadiographPairsInfo:
     """Write a folder of radiographs; ``radiograph_pairs.json``, written last, makes it one.
 
     Args:
-        folder: The folder; what it holds of these three files is replaced.
+        folder: The folder; what it holds of these files is replaced.
         records: The pictures, in the order of the array.
         images: Their framed gray levels, one for each record, shape ``(size_px, size_px)``, uint8
             or uint16 as ``bits`` says, the whole range used.
         describe: Fields of :class:`RadiographPairsInfo` but for hashes and sizes.
+        book: The YAML text of a book of findings that goes with the folder; empty for none.
 
     Raises:
+        ConfigError: If the book is none.
         DataError: If a record holds what no picture can have (MV1793, MV1795, MV1726).
         ValueError: If pictures and records do not fit together.
     """
@@ -100,7 +106,16 @@ def write_radiograph_pairs(
     rows = [_row_of(number, record) for number, record in enumerate(records)]
     size, bits = int(describe["size_px"]), int(describe.get("bits", 8))
     check_rows(str(folder), rows, tuple(describe["findings"]), size)
-    (folder / INFO_FILE).unlink(missing_ok=True)
+    for name in (INFO_FILE, BOOK_FILE):
+        (folder / name).unlink(missing_ok=True)
+    if book:
+        described = parse_finding_book(parse_yaml(book, source=BOOK_FILE), source=BOOK_FILE)
+        describe = describe | {
+            "book_name": described.name,
+            "book_sha256": described.content_sha256,
+        }
+        with publish_file(folder / BOOK_FILE) as partial:
+            partial.write_text(book, encoding="utf-8")
     checksums = write_rows(folder / IMAGES_FILE, images, len(rows), image_layout(size, bits))
     for row, checksum in zip(rows, checksums, strict=True):
         row["image_crc32"] = checksum
@@ -140,6 +155,9 @@ def read_radiograph_pairs(folder: Path, *, verify_images: bool = False) -> Radio
         raise _refuse(folder, error.what) from error
     if found != info.samples_sha256:
         raise _refuse(folder, f"{SAMPLES_FILE} is not the one that {INFO_FILE} was written with")
+    own = folder / BOOK_FILE
+    if own.is_file() and load_finding_book(own).content_sha256 != info.book_sha256:
+        raise _refuse(folder, f"{BOOK_FILE} is not the one that {INFO_FILE} was written with")
     rows = read_samples_table(folder / SAMPLES_FILE)
     check_rows(str(folder / SAMPLES_FILE), rows, info.findings, info.size_px)
     manifest = _manifest(folder, info, rows)

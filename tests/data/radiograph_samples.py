@@ -74,7 +74,6 @@ def write_samples(
     folder: Path, records: list[RadiographRecord] | None = None, **changes: Any
 ) -> Path:
     records = make_records() if records is None else records
-    describe = {"size_px": SIZE, "findings": FINDINGS, "book_name": "marks"}
-    write_radiograph_pairs(folder, records, make_images(records), describe | changes)
-    (folder / "findings.yaml").write_text(BOOK)
+    describe = {"size_px": SIZE, "findings": FINDINGS}
+    write_radiograph_pairs(folder, records, make_images(records), describe | changes, book=BOOK)
     return folder

@@ -9,7 +9,7 @@ from medvlp.data.modules import TokenizerSettings
 from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.radiograph_augment import RadiographAugmentSettings
 from medvlp.errors import DataError, MedvlpError, UsageError
-from tests.data.radiograph_samples import FINDINGS, SIZE, make_records, write_samples
+from tests.data.radiograph_samples import BOOK, FINDINGS, SIZE, make_records, write_samples
 
 
 @pytest.fixture
@@ -106,7 +106,9 @@ def test_module__warns_of_reports_that_are_cut_and_of_another_book(
     folder = write_samples(tmp_path)
     build(folder).setup("fit")
     assert not caplog.records
-    build(write_samples(tmp_path, book_sha256="0" * 64), max_tokens=6).setup("fit")
+    other = tmp_path.parent / "book.yaml"
+    other.write_text(BOOK.replace("wide", "broad"))
+    build(folder, max_tokens=6, book=other).setup("fit")
     assert "more than 6 tokens" in caplog.text
     assert "another book" in caplog.text
 
