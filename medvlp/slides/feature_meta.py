@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from medvlp.errors import FeatureError
+from medvlp.io.records import (
+    RecordFormat,
+    flag_of,
+    integer_of,
+    integers_of,
+    mapping_of,
+    number_of,
+    numbers_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
     "FORMAT",
-    "FORMAT_VERSION",
     "FeatureMeta",
     "meta_from_attributes",
     "meta_to_attributes",
     "trident_attributes",
 ]
 
-T = TypeVar("T")
-
 FORMAT = "medvlp tile features"
-FORMAT_VERSION = 1
+_RECORD = RecordFormat(
+    name=FORMAT,
+    version=1,
+    foreign_code="MV1310",
+    holds="not a tile feature file of medvlp",
+    foreign_hint="feature files of other tools are brought in with 'medvlp import'",
+    remake="embed the slide again",
+)
+_PAIR_OF_INTEGERS, _PAIR_OF_NUMBERS = integers_of(2), numbers_of(2)
+_DECODERS: dict[str, Callable[[object], object]] = {
+    "is_projected": flag_of,
+    "is_normalized": flag_of,
+    "level0_size_px0": _PAIR_OF_INTEGERS,
+    "level0_mpp_xy": _PAIR_OF_NUMBERS,
+    "target_mpp": number_of,
+    "true_mpp_xy": _PAIR_OF_NUMBERS,
+    "tile_px": integer_of,
+    "tile_px0": _PAIR_OF_INTEGERS,
+    "step_px0": _PAIR_OF_INTEGERS,
+    "overlap": number_of,
+    "read_level": integer_of,
+    "tissue": mapping_of,
+}
+"""How a field is read back, where it is not text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +113,7 @@ def meta_to_attributes(meta: FeatureMeta) -> dict[str, object]:
     Args:
         meta: What to store.
     """
-    attributes: dict[str, object] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    for field in fields(FeatureMeta):
-        attributes[field.name] = _encode(getattr(meta, field.name))
-    return attributes
+    return _RECORD.to_attributes(meta)
 
 
 def meta_from_attributes(attributes: Mapping[str, object], file: str) -> FeatureMeta:
@@ -105,32 +127,7 @@ def meta_from_attributes(attributes: Mapping[str, object], file: str) -> Feature
         FeatureError: MV1310 if the file is no tile feature file of ours, MV1314 if an attribute is
             missing or has the wrong kind.
     """
-    if attributes.get("format") != FORMAT:
-        raise FeatureError(
-            "MV1310",
-            f"{file} is an HDF5 file but not a tile feature file of medvlp",
-            expected=f"the attribute format = {FORMAT!r}",
-            hint="feature files of other tools are brought in with 'medvlp import'",
-        )
-    if attributes.get("format_version") != FORMAT_VERSION:
-        raise FeatureError(
-            "MV1314",
-            f"{file} has format version {attributes.get('format_version')}",
-            expected=f"version {FORMAT_VERSION}",
-            hint="read it with the version of medvlp that wrote it, or embed the slide again",
-        )
-    values: dict[str, Any] = {}
-    for field in fields(FeatureMeta):
-        if field.name not in attributes:
-            raise FeatureError("MV1314", f"{file} lacks the attribute {field.name!r}")
-        decode = _DECODERS.get(field.name, _text)
-        try:
-            values[field.name] = decode(attributes[field.name])
-        except (TypeError, ValueError) as error:
-            raise FeatureError(
-                "MV1314", f"{file}: the attribute {field.name!r} is {attributes[field.name]!r}"
-            ) from error
-    return FeatureMeta(**values)
+    return _RECORD.from_attributes(FeatureMeta, attributes, file, _DECODERS)
 
 
 def trident_attributes(meta: FeatureMeta) -> dict[str, object]:
@@ -154,66 +151,3 @@ def trident_attributes(meta: FeatureMeta) -> dict[str, object]:
         "level0_width": meta.level0_size_px0[0],
         "level0_height": meta.level0_size_px0[1],
     }
-
-
-def _encode(value: object) -> object:
-    """Return a field as HDF5 stores it: text, a number, a truth value or an array of numbers."""
-    if isinstance(value, tuple):
-        return np.array(value)
-    if isinstance(value, str | bool | int | float):
-        return value
-    return json.dumps(value, sort_keys=True)
-
-
-def _text(value: object) -> str:
-    return _of_kind(value, str)
-
-
-def _flag(value: object) -> bool:
-    return _of_kind(value, bool)
-
-
-def _integer(value: object) -> int:
-    return _of_kind(value, int)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int) else _of_kind(value, float)
-
-
-def _integer_pair(value: object) -> tuple[int, int]:
-    x, y = _of_kind(value, np.ndarray).tolist()
-    return _integer(x), _integer(y)
-
-
-def _number_pair(value: object) -> tuple[float, float]:
-    x, y = _of_kind(value, np.ndarray).tolist()
-    return _number(x), _number(y)
-
-
-def _mapping(value: object) -> dict[str, object]:
-    return _of_kind(json.loads(_text(value)), dict)
-
-
-def _of_kind(value: object, kind: type[T]) -> T:
-    if not isinstance(value, kind):
-        msg = f"{value!r} is no {kind.__name__}"
-        raise TypeError(msg)
-    return value
-
-
-_DECODERS: dict[str, Callable[[object], object]] = {
-    "is_projected": _flag,
-    "is_normalized": _flag,
-    "level0_size_px0": _integer_pair,
-    "level0_mpp_xy": _number_pair,
-    "target_mpp": _number,
-    "true_mpp_xy": _number_pair,
-    "tile_px": _integer,
-    "tile_px0": _integer_pair,
-    "step_px0": _integer_pair,
-    "overlap": _number,
-    "read_level": _integer,
-    "tissue": _mapping,
-}
-"""How a field is read back, where it is not text."""

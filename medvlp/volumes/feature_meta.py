@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from medvlp.errors import FeatureError
+from medvlp.io.records import (
+    RecordFormat,
+    flag_of,
+    integer_of,
+    integers_of,
+    mapping_of,
+    numbers_of,
+    text_of,
+)
 from medvlp.volumes.volume import Finding
 
 if TYPE_CHECKING:
@@ -16,14 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMAT",
-    "FORMAT_VERSION",
     "VolumeFeatureMeta",
     "meta_from_attributes",
     "meta_to_attributes",
 ]
 
 FORMAT = "medvlp volume features"
-FORMAT_VERSION = 1
+_RECORD = RecordFormat(
+    name=FORMAT,
+    version=1,
+    foreign_code="MV1320",
+    holds="holds no features of a scan",
+    foreign_hint="features of slides are read by what reads slides; check the folder",
+    remake="embed the scan again",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +91,7 @@ def meta_to_attributes(meta: VolumeFeatureMeta) -> dict[str, object]:
     Args:
         meta: What to store.
     """
-    attributes: dict[str, object] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    for field in fields(VolumeFeatureMeta):
-        value = getattr(meta, field.name)
-        if field.name == "findings":
-            value = json.dumps([[finding.code, finding.text] for finding in value])
-        elif field.name == "preprocessing":
-            value = json.dumps(value, sort_keys=True)
-        attributes[field.name] = np.array(value) if isinstance(value, tuple) else value
-    return attributes
+    return _RECORD.to_attributes(meta, {"findings": _findings_text})
 
 
 def meta_from_attributes(attributes: Mapping[str, object], file: str) -> VolumeFeatureMeta:
@@ -101,86 +105,24 @@ def meta_from_attributes(attributes: Mapping[str, object], file: str) -> VolumeF
         FeatureError: MV1320 if the file holds no features of a scan, MV1314 if an attribute is
             missing or has the wrong kind.
     """
-    if attributes.get("format") != FORMAT:
-        raise FeatureError(
-            "MV1320",
-            f"{file} is an HDF5 file but holds no features of a scan",
-            expected=f"the attribute format = {FORMAT!r}",
-            hint="features of slides are read by what reads slides; check the folder",
-        )
-    if attributes.get("format_version") != FORMAT_VERSION:
-        raise FeatureError(
-            "MV1314",
-            f"{file} has format version {attributes.get('format_version')}",
-            expected=f"version {FORMAT_VERSION}",
-            hint="read it with the version of medvlp that wrote it, or embed the scan again",
-        )
-    values: dict[str, Any] = {}
-    for field in fields(VolumeFeatureMeta):
-        if field.name not in attributes:
-            raise FeatureError("MV1314", f"{file} lacks the attribute {field.name!r}")
-        decode = _DECODERS.get(field.name, _text)
-        try:
-            values[field.name] = decode(attributes[field.name])
-        except (TypeError, ValueError) as error:
-            raise FeatureError(
-                "MV1314", f"{file}: the attribute {field.name!r} is {attributes[field.name]!r}"
-            ) from error
-    return VolumeFeatureMeta(**values)
+    return _RECORD.from_attributes(VolumeFeatureMeta, attributes, file, _DECODERS)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is no truth value")
-    return value
-
-
-def _integer(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{value!r} is no whole number")
-    return value
-
-
-def _integers(value: object) -> tuple[int, int, int]:
-    z, y, x = _array(value, "iu").tolist()
-    return z, y, x
-
-
-def _numbers(value: object) -> tuple[float, float, float]:
-    z, y, x = (float(number) for number in _array(value, "f").tolist())
-    return z, y, x
-
-
-def _array(value: object, kinds: str) -> np.ndarray[Any, Any]:
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds or value.shape != (3,):
-        raise TypeError(f"{value!r} is no row of three numbers")
-    return value
-
-
-def _mapping(value: object) -> dict[str, object]:
-    found = json.loads(_text(value))
-    if not isinstance(found, dict):
-        raise TypeError(f"{value!r} is no mapping")
-    return found
+def _findings_text(findings: tuple[Finding, ...]) -> str:
+    return json.dumps([[finding.code, finding.text] for finding in findings])
 
 
 def _findings(value: object) -> tuple[Finding, ...]:
-    return tuple(Finding(_text(code), _text(text)) for code, text in json.loads(_text(value)))
+    return tuple(Finding(text_of(code), text_of(text)) for code, text in json.loads(text_of(value)))
 
 
 _DECODERS: dict[str, Callable[[object], object]] = {
-    "is_projected": _flag,
-    "is_normalized": _flag,
-    "preprocessing": _mapping,
-    "scan_shape_zyx": _integers,
-    "scan_spacing_mm": _numbers,
-    "num_air": _integer,
+    "is_projected": flag_of,
+    "is_normalized": flag_of,
+    "preprocessing": mapping_of,
+    "scan_shape_zyx": integers_of(3),
+    "scan_spacing_mm": numbers_of(3),
+    "num_air": integer_of,
     "findings": _findings,
 }
 """How a field is read back, where it is not text."""
