@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import lru_cache
 from typing import Literal
 
 from medvlp.errors import DataError
@@ -20,8 +21,11 @@ __all__ = [
     "clean_report",
     "compose_report",
     "report_variants",
+    "section_sentences",
     "shuffle_sentences",
 ]
+
+ReportedKind = Literal["findings", "impression", "unnamed"]
 
 MAX_CHARACTERS = 50_000
 _MIN_WORDS = 8
@@ -29,7 +33,8 @@ _MIN_ENGLISH = 0.06
 _ENGLISH = frozenset(
     """the of and is are was were with without no not there in to both left right normal seen
     observed detected from by on at for kidney kidneys lung lungs size within has have been or
-    unremarkable identified noted""".split()
+    unremarkable identified noted small mild large heart chest lobe lower upper new unchanged
+    stable clear effusion effusions enlarged tube""".split()
 )
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -110,19 +115,30 @@ def shuffle_sentences(text: str, seed: int) -> str:
         seed: The same seed and text give the same order.
     """
     order = random.Random(f"{seed}:{len(text)}")  # noqa: S311  an order of sentences is no secret
-    parts: dict[Literal["findings", "impression", "unnamed"], list[str]] = {}
+    lines = []
+    for kind, found in section_sentences(text):
+        sentences = list(found)
+        order.shuffle(sentences)
+        heading = "" if kind == "unnamed" else f"{kind.capitalize()}: "
+        lines.append(heading + " ".join(sentences))
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=50_000)
+def section_sentences(text: str) -> tuple[tuple[ReportedKind, tuple[str, ...]], ...]:
+    """Return the cleaned sentences of a report, those of all sections of a kind together.
+
+    Args:
+        text: A report, with or without headings. Sections of background are left out.
+    """
+    parts: dict[ReportedKind, list[str]] = {}
     for section in find_sections(text):
         if section.kind != "background":
             cleaned = clean_report(text[section.start : section.end])
             parts.setdefault(section.kind, []).extend(
                 cleaned[s.start : s.end] for s in report_sentences(cleaned)
             )
-    lines = []
-    for kind, sentences in parts.items():
-        order.shuffle(sentences)
-        heading = "" if kind == "unnamed" else f"{kind.capitalize()}: "
-        lines.append(heading + " ".join(sentences))
-    return "\n".join(lines)
+    return tuple((kind, tuple(sentences)) for kind, sentences in parts.items())
 
 
 def report_variants(text: str, seed: int, count: int = 4) -> tuple[str, ...]:
