@@ -191,19 +191,24 @@ def change_places(
         The upright boxes around the changed ones, cut at the picture's edge; without those of which
         less than a quarter is left. Turned over, left and right are swapped.
     """
-    back = np.linalg.inv(change.matrix[:, :2])
-    found = []
-    for place in turn_places(places, size_px) if change.turned else places:
-        row0, row1, col0, col1 = place.box
-        corners = np.array([(r, c) for r in (row0, row1) for c in (col0, col1)]) / size_px
-        moved = (corners - change.matrix[:, 2]) @ back.T * size_px
-        low, high = moved.min(axis=0), moved.max(axis=0)
-        seen_low, seen_high = (np.clip(edge, 0.0, size_px) for edge in (low, high))
-        visible = np.prod(seen_high - seen_low) / max(float(np.prod(high - low)), 1e-9)
-        if visible >= _LEAST_VISIBLE:
-            box = (*map(float, (seen_low[0], seen_high[0], seen_low[1], seen_high[1])),)
-            found.append(replace(place, box=(box[0], box[1], box[2], box[3])))
-    return tuple(found)
+    shown = turn_places(places, size_px) if change.turned else tuple(places)
+    if not shown:
+        return ()
+    boxes = np.array([place.box for place in shown]) / size_px
+    corners = np.stack([boxes[:, [row, col]] for row in (0, 1) for col in (2, 3)], axis=1)
+    (rr, rc, r0), (cr, cc, c0) = change.matrix.tolist()
+    back = np.array([[cc, -cr], [-rc, rr]]) / (rr * cc - rc * cr)  # inverse, transposed
+    moved = (corners - (r0, c0)) @ back * size_px
+    low, high = moved.min(axis=1), moved.max(axis=1)
+    seen_low, seen_high = low.clip(0, size_px), high.clip(0, size_px)
+    visible = (seen_high - seen_low).prod(axis=1) / (high - low).prod(axis=1)
+    return tuple(
+        replace(place, box=(top, bottom, left, right))
+        for place, (top, left), (bottom, right), share in zip(
+            shown, seen_low.tolist(), seen_high.tolist(), visible.tolist(), strict=True
+        )
+        if share >= _LEAST_VISIBLE
+    )
 
 
 def turn_places(places: Iterable[FindingPlace], size_px: int) -> tuple[FindingPlace, ...]:

@@ -14,9 +14,7 @@ from medvlp.data.batch import TextTokens
 from medvlp.data.radiograph_batch import FacetTexts
 from medvlp.errors import DataError, nearest_name
 from medvlp.knowledge.facets import FACET_KINDS
-from medvlp.text.reports.cleaning import shuffle_sentences
-from medvlp.text.reports.sections import find_sections
-from medvlp.text.reports.sentences import report_sentences
+from medvlp.text.reports.cleaning import section_sentences, shuffle_sentences
 from medvlp.text.reports.side_words import names_side, swap_sides
 
 if TYPE_CHECKING:
@@ -55,12 +53,7 @@ def choose_sentences(report: str, choice: SentenceChoice, seed: int, most: int =
     if choice == "shuffle":
         return shuffle_sentences(report, seed)
     order = random.Random(f"{seed}:{len(report)}")  # noqa: S311  a choice of sentences is no secret
-    sentences = [
-        sentence.text
-        for section in find_sections(report)
-        if section.kind != "background"
-        for sentence in report_sentences(report[section.start : section.end])
-    ]
+    sentences = [sentence for _, found in section_sentences(report) for sentence in found]
     if not sentences:
         return report
     count = order.randint(1, min(most, len(sentences)))
