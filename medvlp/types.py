@@ -11,6 +11,7 @@ __all__ = [
     "ImagePreprocessing",
     "Interpolation",
     "Modality",
+    "RadiographPreprocessing",
     "TensorAxes",
     "VolumePreprocessing",
 ]
@@ -104,3 +105,23 @@ class VolumePreprocessing:
         """Size of a box along ``(z, y, x)``, in mm."""
         z, y, x = (n * s for n, s in zip(self.shape_zyx, self.spacing_mm, strict=True))
         return z, y, x
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadiographPreprocessing:
+    """How a network wants a radiograph: framed into a square, aspect kept, values as displayed.
+
+    Readers hand on values in [0, 1], bright where dense; the network itself subtracts ``mean`` and
+    divides by ``std``.
+
+    Attributes:
+        input_px: Side of the square input, in pixels.
+        channels: Channels that the network takes; a grey image is repeated for 3.
+        mean: What the network subtracts, for each channel or one number for all.
+        std: What it then divides by.
+    """
+
+    input_px: int
+    channels: Literal[1, 3] = 1
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.25,)

@@ -1,4 +1,4 @@
-"""Load a model of images or of CT volumes together with its texts, whichever a name stands for."""
+"""Load a model that reads texts: of images, CT volumes or findings of radiographs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from medvlp.errors import ModelError
 from medvlp.models.bundle import Bundle, load_bundle
 from medvlp.models.bundle_schema import read_bundle_document
 from medvlp.models.folders import FolderLayout, model_folder, model_layout
+from medvlp.models.radiograph.bundle import (
+    RadiographBundle,
+    is_finding_model,
+    load_radiograph_bundle,
+)
 from medvlp.models.volume.bundle import VolumeBundle, load_volume_bundle
 from medvlp.models.volume.volume_loading import NETWORK_PREFIX
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnyBundle", "load_any_bundle", "model_encoder", "model_modality"]
 
-AnyBundle = Bundle | VolumeBundle
+AnyBundle = Bundle | VolumeBundle | RadiographBundle
 """A model of some modality with a text side."""
 
 _LIBRARIES = ("open_clip:", "timm:")
@@ -28,6 +33,9 @@ _LIBRARIES = ("open_clip:", "timm:")
 
 def load_any_bundle(name: str | Path, *, device: str = "cpu", precision: str = "fp32") -> AnyBundle:
     """Load a model for zero-shot use; its description says what it takes.
+
+    A pair of towers for radiographs comes as :class:`Bundle`, as one for slides does;
+    :func:`load_radiograph_bundle` makes it judge findings.
 
     Args:
         name: A bundle's or an open_clip model's folder, ``hf-hub:owner/name``, or
@@ -47,11 +55,11 @@ def load_any_bundle(name: str | Path, *, device: str = "cpu", precision: str = "
         )
     if not str(name).startswith(_LIBRARIES):
         folder = model_folder(str(name))
-        if (
-            model_layout(folder) is FolderLayout.BUNDLE
-            and read_bundle_document(folder).get("modality") == "ct"
-        ):
-            return load_volume_bundle(name, device=device, precision=precision)
+        if model_layout(folder) is FolderLayout.BUNDLE:
+            if read_bundle_document(folder).get("modality") == "ct":
+                return load_volume_bundle(name, device=device, precision=precision)
+            if is_finding_model(folder):
+                return load_radiograph_bundle(name, device=device, precision=precision)
     return load_bundle(name, device=device, precision=precision)
 
 
@@ -59,9 +67,13 @@ def model_modality(model: AnyBundle) -> Modality:
     """Return what kind of cases a model takes; a model of open_clip is taken to be for slides."""
     if isinstance(model, VolumeBundle):
         return "ct"
+    if isinstance(model, RadiographBundle):
+        return "radiograph"
     return model.meta.modality if model.meta else "slide"
 
 
-def model_encoder(model: AnyBundle) -> ImageEncoder | VolumeEncoder:
-    """Return the encoder of what a model takes."""
+def model_encoder(model: AnyBundle) -> ImageEncoder | VolumeEncoder | RadiographBundle:
+    """Return the encoder of what a model takes; a model of findings embeds radiographs itself."""
+    if isinstance(model, RadiographBundle):
+        return model
     return model.volume_encoder if isinstance(model, VolumeBundle) else model.image_encoder

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLE_FILE",
+    "FINDING_MODEL",
     "FORMAT_VERSION",
     "TOKENIZER_FILE",
     "WEIGHTS_FILE",
@@ -40,6 +41,8 @@ BUNDLE_FILE = "medvlp.json"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
 FORMAT_VERSION: Final = 1
+FINDING_MODEL: Final = "finding-model"
+"""``kind`` of a bundle of modality radiograph that judges findings; pairs of towers have none."""
 _MAX_BYTES = 16 * 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 Three = tuple[float, float, float]
@@ -223,7 +226,7 @@ def read_bundle_meta(folder: Path) -> BundleMeta:
 
     Raises:
         ModelError: If it is missing (MV1403), not valid (MV1407), of another version (MV1408), or
-            of a model that takes volumes (MV1445).
+            of a model that takes volumes (MV1445), or of one that judges findings (MV1470).
     """
     document = read_bundle_document(folder)
     if document.get("modality") == "ct":
@@ -232,6 +235,13 @@ def read_bundle_meta(folder: Path) -> BundleMeta:
             f"{folder / BUNDLE_FILE} describes a model of CT volumes",
             expected="a model of slides or radiographs",
             hint="the model serves scans; `medvlp inspect` shows what it takes",
+        )
+    if document.get("kind") == FINDING_MODEL:
+        raise ModelError(
+            "MV1470",
+            f"{folder / BUNDLE_FILE} describes a network that judges findings of radiographs",
+            expected="a pair of towers that embed images and texts",
+            hint="`medvlp zero-shot` and `medvlp embed` take it by itself",
         )
     return parse_bundle_document(document, BundleMeta, folder)
 
