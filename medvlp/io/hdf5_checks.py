@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MAX_DATASET_BYTES", "open_checked", "read_attributes", "require_dataset"]
+    from numpy.typing import NDArray
+
+__all__ = [
+    "MAX_DATASET_BYTES",
+    "check_finite",
+    "open_checked",
+    "read_attributes",
+    "require_dataset",
+]
 
 MAX_DATASET_BYTES = 16 * 2**30
 """Largest dataset that is read at all, in bytes."""
@@ -165,6 +173,26 @@ def read_attributes(holder: h5py.File | h5py.Dataset) -> dict[str, object]:
         if value is not None:
             values[name] = value
     return values
+
+
+def check_finite(features: NDArray[np.float32], name: str, remake: str) -> None:
+    """Refuse features that are NaN or infinite.
+
+    Args:
+        features: One row per feature, shape ``(N, D)``.
+        name: The file or case, for the message.
+        remake: How they are made again, such as ``embed the slide again``.
+
+    Raises:
+        FeatureError: MV1313.
+    """
+    bad = int((~np.isfinite(features).all(axis=1)).sum()) if features.size else 0
+    if bad:
+        raise FeatureError(
+            "MV1313",
+            f"{name}: {bad} of {len(features)} features are NaN or infinite",
+            hint=f"check the weights of the encoder and {remake} with --precision fp32",
+        )
 
 
 def _plain(value: object) -> object:

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import h5py
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["create_rows", "store_attribute"]
+__all__ = ["create_rows", "store_attribute", "whole_file"]
 
 _CHUNK_BYTES = 2**20
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[h5py.File]:
+    """Build a file in memory and write it at once, in a layout that equal contents make equal.
+
+    HDF5 does not survive a disk that fills up under it; Python reports it. The caller publishes
+    the file under its final name.
+
+    Args:
+        path: Where to write.
+
+    Yields:
+        The file to fill.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    image = io.BytesIO()
+    with h5py.File(image, "w", libver=("v110", "v110")) as file:
+        yield file
+    with path.open("wb") as out:
+        out.write(image.getbuffer())
 
 
 def store_attribute(holder: h5py.File | h5py.Dataset, name: str, value: object) -> None:

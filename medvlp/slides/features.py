@@ -7,16 +7,14 @@ others. Letters: N good tiles, M failed tiles, D embedding.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from medvlp.errors import FeatureError
-from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
-from medvlp.io.hdf5_writing import create_rows, store_attribute
+from medvlp.io.hdf5_checks import check_finite, open_checked, read_attributes, require_dataset
+from medvlp.io.hdf5_writing import create_rows, store_attribute, whole_file
 from medvlp.slides.feature_match import check_features_match
 from medvlp.slides.feature_meta import (
     FeatureMeta,
@@ -38,6 +36,8 @@ __all__ = [
     "read_features",
     "write_features",
 ]
+
+_REMAKE = "embed the slide again"
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ class SlideFeatures:
 def write_features(path: Path, features: SlideFeatures) -> None:
     """Write a feature file; equal features give equal bytes.
 
-    The file is built in memory and written at once: HDF5 does not survive a disk that fills up
-    under it, Python reports it. The caller publishes the file under its final name.
+    The caller publishes the file under its final name.
 
     Args:
         path: Where to write.
@@ -75,9 +74,8 @@ def write_features(path: Path, features: SlideFeatures) -> None:
         OSError: If the file cannot be written.
     """
     _check_arrays(features)
-    _check_finite(features.features, features.meta.case_key)
-    image = io.BytesIO()
-    with h5py.File(image, "w", libver=("v110", "v110")) as file:
+    check_finite(features.features, features.meta.case_key, _REMAKE)
+    with whole_file(path) as file:
         for name, value in meta_to_attributes(features.meta).items():
             store_attribute(file, name, value)
         stored = create_rows(file, "features", features.features)
@@ -92,8 +90,6 @@ def write_features(path: Path, features: SlideFeatures) -> None:
             coords.attrs[name] = value
         create_rows(file, "failed_coords", features.failed_coords)
         create_rows(file, "failed_status", features.failed_status)
-    with path.open("wb") as out:
-        out.write(image.getbuffer())
 
 
 def read_features(path: Path) -> SlideFeatures:
@@ -128,7 +124,7 @@ def read_features(path: Path) -> SlideFeatures:
         _check_arrays(found)
     except ValueError as error:
         raise FeatureError("MV1314", f"{path.name}: {error}") from error
-    _check_finite(found.features, path.name)
+    check_finite(found.features, path.name, _REMAKE)
     return found
 
 
@@ -171,13 +167,3 @@ def _check_arrays(features: SlideFeatures) -> None:
                 f"and {len(getattr(features, other))}"
             )
             raise ValueError(msg)
-
-
-def _check_finite(features: NDArray[np.float32], name: str) -> None:
-    bad = int((~np.isfinite(features).all(axis=1)).sum()) if features.size else 0
-    if bad:
-        raise FeatureError(
-            "MV1313",
-            f"{name}: {bad} of {len(features)} features are NaN or infinite",
-            hint="check the weights of the encoder and embed the slide again with --precision fp32",
-        )

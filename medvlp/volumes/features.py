@@ -7,16 +7,14 @@ float32, and the texts ``units``, ``padded_sides`` and ``cut_sides``. Letters: U
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from medvlp.errors import FeatureError
-from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
-from medvlp.io.hdf5_writing import create_rows, store_attribute
+from medvlp.io.hdf5_checks import check_finite, open_checked, read_attributes, require_dataset
+from medvlp.io.hdf5_writing import create_rows, store_attribute, whole_file
 from medvlp.volumes.feature_meta import (
     VolumeFeatureMeta,
     meta_from_attributes,
@@ -36,6 +34,7 @@ __all__ = [
     "write_volume_features",
 ]
 
+_REMAKE = "embed the scan again"
 _TEXTS = ("units", "padded_sides", "cut_sides")
 
 
@@ -80,9 +79,8 @@ def write_volume_features(path: Path, features: VolumeFeatures) -> None:
         OSError: If the file cannot be written.
     """
     _check_rows(features)
-    _check_finite(features.features, features.meta.case_key)
-    image = io.BytesIO()
-    with h5py.File(image, "w", libver=("v110", "v110")) as file:
+    check_finite(features.features, features.meta.case_key, _REMAKE)
+    with whole_file(path) as file:
         for name, value in meta_to_attributes(features.meta).items():
             store_attribute(file, name, value)
         stored = create_rows(file, "features", features.features)
@@ -92,8 +90,6 @@ def write_volume_features(path: Path, features: VolumeFeatures) -> None:
         create_rows(file, "padded_share", features.padded_share)
         for name in _TEXTS:
             create_rows(file, name, _as_bytes(getattr(features, name)))
-    with path.open("wb") as out:
-        out.write(image.getbuffer())
 
 
 def read_volume_features(path: Path) -> VolumeFeatures:
@@ -133,7 +129,7 @@ def read_volume_features(path: Path) -> VolumeFeatures:
         _check_rows(found)
     except ValueError as error:
         raise FeatureError("MV1314", f"{path.name}: {error}") from error
-    _check_finite(found.features, path.name)
+    check_finite(found.features, path.name, _REMAKE)
     return found
 
 
@@ -174,13 +170,3 @@ def _check_rows(features: VolumeFeatures) -> None:
             raise ValueError(msg)
     if not np.isfinite(features.coords_mm).all():
         raise ValueError("coords_mm must be finite")
-
-
-def _check_finite(features: NDArray[np.float32], name: str) -> None:
-    bad = int((~np.isfinite(features).all(axis=1)).sum()) if features.size else 0
-    if bad:
-        raise FeatureError(
-            "MV1313",
-            f"{name}: {bad} of {len(features)} features are NaN or infinite",
-            hint="check the weights of the encoder and embed the scan again with --precision fp32",
-        )

@@ -6,7 +6,12 @@ import pytest
 
 from medvlp.errors import FeatureError
 from medvlp.io import hdf5_checks
-from medvlp.io.hdf5_checks import open_checked, read_attributes, require_dataset
+from medvlp.io.hdf5_checks import (
+    check_finite,
+    open_checked,
+    read_attributes,
+    require_dataset,
+)
 from medvlp.slides.features import read_feature_meta, read_features, write_features
 
 
@@ -184,3 +189,12 @@ def test_read_features__answers_any_flipped_bytes_with_a_feature_error(stored: P
         outcomes.add(outcome(stored))
     assert "MV1310" in outcomes
     assert all(text == "96" or text.startswith("MV13") for text in outcomes)
+
+
+def test_check_finite__counts_the_rows_that_are_not() -> None:
+    features = np.zeros((4, 3), np.float32)
+    check_finite(features, "a.h5", "embed it again")
+    check_finite(features[:0], "a.h5", "embed it again")
+    features[1, 2], features[3] = np.inf, np.nan
+    with pytest.raises(FeatureError, match=r"MV1313: a.h5: 2 of 4 .* and embed it again with"):
+        check_finite(features, "a.h5", "embed it again")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from medvlp.io.hdf5_checks import read_attributes
-from medvlp.io.hdf5_writing import create_rows, store_attribute
+from medvlp.io.hdf5_writing import create_rows, store_attribute, whole_file
 
 
 def test_store_attribute__is_read_back(tmp_path: Path) -> None:
@@ -27,3 +28,19 @@ def test_create_rows__never_makes_chunks_of_one_row(tmp_path: Path) -> None:
         assert tall.chunks == (10_000, 8)
         assert tall.fletcher32
         assert single.chunks is None
+
+
+def test_whole_file__is_written_at_the_end_or_not_at_all(tmp_path: Path) -> None:
+    for name in ("a.h5", "b.h5"):
+        with whole_file(tmp_path / name) as file:
+            create_rows(file, "rows", np.arange(12.0).reshape(4, 3))
+            assert not (tmp_path / name).exists()
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+    def fail() -> None:
+        with whole_file(tmp_path / "c.h5"):
+            raise RuntimeError("stopped half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
+    assert not (tmp_path / "c.h5").exists()
