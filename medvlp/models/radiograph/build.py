@@ -36,7 +36,7 @@ def build_finding_network(
         seed: Fixes the random weights.
 
     Raises:
-        ModelError: If the image network cannot be built (MV1402, MV1407, MV1460).
+        ModelError: If the image network cannot be built (MV1402, MV1407, MV1460, MV1463).
     """
     if isinstance(settings, RadiographModelSettings):
         return RadiographNetwork(settings, vocab_size, seed=seed)

@@ -16,6 +16,8 @@ from medvlp.models.radiograph.query_decoder import FindingHead
 from medvlp.models.radiograph.released import ReleasedNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from medvlp.models.radiograph.released_settings import CarzeroSettings
@@ -50,18 +52,29 @@ class CarzeroNetwork(ReleasedNetwork):
 
     Attributes:
         continues: True for pieces of the tokenizer that go on with a word, shape ``(vocab_size,)``;
-            to be set from the tokenizer (all False here).
+            see :meth:`set_pieces`; without it every piece is a word.
 
     Source:
         Lai et al. 2024 (CARZero), arXiv:2402.17417.
     """
 
     has_shared_space = False
+    mlp_head: FindingHead
     continues: Tensor
 
     def _build_parts(self) -> None:
         self.mlp_head = FindingHead("score", self.dim)
         self.register_buffer("continues", torch.zeros(self.vocab_size, dtype=torch.bool))
+
+    def set_pieces(self, vocabulary: Mapping[str, int]) -> None:
+        """Learn from a WordPiece vocabulary which pieces go on with a word.
+
+        Args:
+            vocabulary: Piece to id; such pieces begin with ``##``.
+        """
+        ids = [number for piece, number in vocabulary.items() if piece.startswith("##")]
+        self.continues.zero_()
+        self.continues[ids] = True
 
     def encode_image(self, pixels: Tensor) -> ImageFeatures:
         """Embed images; ``patches`` begin with the whole image, so there are ``h * w + 1``."""

@@ -67,15 +67,25 @@ class RadiographTower(nn.Module):
 
         Args:
             pixels: Normalised, shape ``(B, C, H, W)``, float.
+
+        Raises:
+            ModelError: If a network with a table of positions gets images of another size (MV1461).
         """
+        embed: Any = getattr(self.network, "patch_embed", None)
+        size = (pixels.shape[2], pixels.shape[3])
+        if getattr(embed, "img_size", None) not in (None, size):
+            raise ModelError(
+                "MV1461",
+                f"an image of {size[0]} x {size[1]} pixels",
+                expected=f"{embed.img_size[0]} x {embed.img_size[1]}",
+            )
         features = _features(self.network, pixels)
         if features.ndim == 4:
             rows, columns = features.shape[2:]
             patches = features.flatten(2).transpose(1, 2)
             return TowerFeatures(patches, patches.mean(1), (rows, columns))
         patches = features[:, self.num_prefix :]
-        embed: Any = self.network.patch_embed
-        rows, columns = embed.dynamic_feat_size(tuple(pixels.shape[2:]))
+        rows, columns = embed.dynamic_feat_size(size)
         pooled = features[:, 0] if self.pooling == "token" else patches.mean(1)
         return TowerFeatures(patches, pooled, (rows, columns))
 
@@ -83,7 +93,8 @@ class RadiographTower(nn.Module):
 def _features(network: nn.Module, pixels: Tensor) -> Tensor:
     timm_network: Any = network  # timm has no type of what its networks have in common
     features: Tensor = timm_network.forward_features(pixels)
-    return features
+    channels_last = str(getattr(network, "output_fmt", "")) == "NHWC"
+    return features.permute(0, 3, 1, 2) if features.ndim == 4 and channels_last else features
 
 
 def build_radiograph_tower(
@@ -109,7 +120,8 @@ def build_radiograph_tower(
 
     Raises:
         ModelError: For an unknown architecture or tag (MV1402), options that do not fit (MV1407),
-            weights that cannot be fetched (MV1412), or a network without patches (MV1460).
+            weights that cannot be fetched (MV1412), a network without patches (MV1460), or a size
+            that patches do not divide (MV1463).
     """
     name, options, pooling = _timm_arguments(settings)
     options["in_chans"] = channels
@@ -119,7 +131,7 @@ def build_radiograph_tower(
     if isinstance(settings, ResNetTowerSettings) and settings.stage == 3:
         network.layer4 = nn.Identity()
     elif hasattr(network, "set_input_size"):
-        network.set_input_size(img_size=(input_px, input_px))
+        _resize(network, name, input_px)
     return RadiographTower(network, _width(network, name, input_px, channels), pooling)
 
 
@@ -131,6 +143,19 @@ def _timm_arguments(
     width = settings.width
     options = {} if width == 64 else {"channels": tuple(width * 2**i for i in range(4))}
     return settings.architecture, dict(options), "mean"
+
+
+def _resize(network: nn.Module, name: str, input_px: int) -> None:
+    """Make a network with positions one for another size; they are interpolated."""
+    timm_network: Any = network
+    patch = max(timm_network.patch_embed.patch_size)
+    if input_px % patch:
+        raise ModelError(
+            "MV1463",
+            f"{name!r} cuts images into patches of {patch} pixels, which do not divide {input_px}",
+            expected=f"a multiple of {patch}",
+        )
+    timm_network.set_input_size(img_size=(input_px, input_px))
 
 
 def _width(network: nn.Module, name: str, input_px: int, channels: int) -> int:

@@ -34,6 +34,7 @@ class KadNetwork(ReleasedNetwork):
     """
 
     has_shared_space = True
+    mlp_head: FindingHead
 
     def _build_parts(self) -> None:
         width, dim = self.image_tower.dim, self.dim

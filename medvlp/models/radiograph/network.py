@@ -149,7 +149,8 @@ class RadiographNetwork(nn.Module):
         scales: A learned logit scale for each of ``CONTRASTS``.
 
     Raises:
-        ModelError: If the image network cannot be built (MV1402, MV1407, MV1412, MV1460).
+        ModelError: If the image network cannot be built (MV1402, MV1407, MV1412, MV1460,
+            MV1463).
 
     Source:
         Luo et al. 2024 (DeViDe), arXiv:2404.03618, whose program is not public: the parts are the
@@ -189,6 +190,7 @@ class RadiographNetwork(nn.Module):
         )
         self.facet_fusion = FacetFusion(settings.facets, dim)
         self.decoder = QueryDecoder(settings.decoder)
+        self.dropout = nn.Dropout(settings.decoder.dropout)
         self.head = FindingHead(settings.decoder.head, dim, settings.decoder.dropout)
         self.description_projection = build_projection(
             settings.multi_label_projection, dim, dim, "image"
@@ -262,7 +264,7 @@ class RadiographNetwork(nn.Module):
         """
         decoded = self.decoder(queries, patches, with_attention=with_attention)
         attention = None if decoded.attention is None else decoded.attention.mean(0)
-        logits = self.head.presence(self.head(decoded.outputs))
+        logits = self.head.presence(self.head(self.dropout(decoded.outputs)))
         return Judged(logits, decoded.outputs, attention)
 
     def describe(self, pooled: Tensor) -> Tensor:

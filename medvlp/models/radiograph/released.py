@@ -40,6 +40,9 @@ class ReleasedNetwork(nn.Module, ABC):
     """
 
     has_shared_space: bool
+    text_tower: TextTower
+    decoder: QueryDecoder
+    dropout: nn.Dropout
 
     def __init__(self, settings: ReleasedSettings, vocab_size: int, *, seed: int = 0) -> None:
         super().__init__()
