@@ -25,11 +25,10 @@ from medvlp.data.groups import GroupBatches
 from medvlp.data.loading import ordered_loader
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
+from medvlp.data.tokenizer_choice import TokenizerSettings, choose_tokenizer, read_tokenizer
 from medvlp.errors import UsageError
 from medvlp.knowledge.captions import CaptionAugmenter, CaptionSettings
 from medvlp.knowledge.store import read_graph
-from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
-from medvlp.text.tokenizer_files import read_wordpiece_vocabulary
 from medvlp.types import ImagePreprocessing, Interpolation
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from medvlp.data.concepts import ConceptNumbers
     from medvlp.data.pairs import PairsManifest
     from medvlp.knowledge.graph import KnowledgeGraph
+    from medvlp.text.tokenizer import CaptionTokenizer
 
 __all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings", "read_tokenizer"]
 
@@ -67,18 +67,6 @@ class InputSettings(StrictModel):
         """Return the record that readers and encoders use."""
         values = self.model_dump(exclude={"resize_px"})
         return ImagePreprocessing(resize_px=self.resize_px or self.input_px, **values)
-
-
-class TokenizerSettings(StrictModel):
-    """The text tower's tokenizer.
-
-    Attributes:
-        vocab_size: Largest number of pieces of a vocabulary trained on the training captions.
-        file: A ``tokenizer.json``, or BERT's ``vocab.txt``, to use instead.
-    """
-
-    vocab_size: Annotated[int, Field(ge=32, le=1_000_000)] = 2000
-    file: Path | None = None
 
 
 _TOKENIZER = TokenizerSettings()
@@ -171,13 +159,10 @@ class PairsDataModule(pl.LightningDataModule):
             MedvlpError: If there are no pairs (MV1701, MV1705) or no such file (MV1410).
         """
         if self._tokenizer is None:
-            settings = self._tokenizer_settings
-            if settings.file is not None:
-                self._tokenizer = read_tokenizer(settings.file)
-            else:
-                rows = self.manifest.rows(TRAIN)
-                captions = (caption for row in rows for caption in row.captions)
-                self._tokenizer = train_tokenizer(captions, settings.vocab_size)
+            self._tokenizer = choose_tokenizer(
+                self._tokenizer_settings,
+                lambda: (caption for row in self.manifest.rows(TRAIN) for caption in row.captions),
+            )
         return self._tokenizer
 
     @property
@@ -271,17 +256,6 @@ class PairsDataModule(pl.LightningDataModule):
         augmenter = CaptionAugmenter(self.graph, self._captions)
         augmenter.check({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
         return augmenter
-
-
-def read_tokenizer(path: Path) -> CaptionTokenizer:
-    """Read a tokenizer from ``tokenizer.json`` or from BERT's ``vocab.txt``.
-
-    Raises:
-        ModelError: If the file is missing or is no lower-case WordPiece tokenizer (MV1410).
-    """
-    if path.suffix == ".txt":
-        return read_wordpiece_vocabulary(path)
-    return CaptionTokenizer.load(path)
 
 
 def _order_settings(seed: int, batch_size: int, groups: GroupBatches | None) -> OrderSettings:

@@ -9,7 +9,6 @@ import lightning.pytorch as pl
 
 from medvlp.data.caption_survey import survey_captions
 from medvlp.data.loading import ordered_loader
-from medvlp.data.modules import TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
 from medvlp.data.scan_augment import ScanAugmentSettings
 from medvlp.data.scan_dataset import ScanCollator, ScanPairsDataset, ScanSample
@@ -17,9 +16,9 @@ from medvlp.data.scan_labels import LabelledScans
 from medvlp.data.scan_manifest import PHASES
 from medvlp.data.scan_pairs import read_scan_pairs
 from medvlp.data.scan_texts import read_text_features
+from medvlp.data.tokenizer_choice import TokenizerSettings, choose_tokenizer
 from medvlp.errors import DataError, UsageError
 from medvlp.io import json_sha256
-from medvlp.text.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,15 +159,14 @@ class ScanPairsDataModule(pl.LightningDataModule):
             ModelError: If there is no such file (MV1410).
         """
         if self._tokenizer is None:
-            settings = self._tokenizer_settings
-            if settings.file is not None:
-                self._tokenizer = read_tokenizer(settings.file)
-            else:
-                reports = self.manifest.reports(TRAIN)
-                if not reports:
-                    raise _without_reports(self._folder)
-                self._tokenizer = train_tokenizer(reports, settings.vocab_size)
+            self._tokenizer = choose_tokenizer(self._tokenizer_settings, self._training_reports)
         return self._tokenizer
+
+    def _training_reports(self) -> tuple[str, ...]:
+        reports = self.manifest.reports(TRAIN)
+        if not reports:
+            raise _without_reports(self._folder)
+        return reports
 
     @property
     def features(self) -> TextFeatures | None:
