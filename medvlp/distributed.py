@@ -23,6 +23,7 @@ __all__ = [
     "all_gather_with_grad",
     "all_reduce_max",
     "all_reduce_sum",
+    "any_rank",
     "rank",
     "reduce_scatter_rows",
     "row_counts",
@@ -90,6 +91,22 @@ def all_reduce_max(x: Tensor) -> Tensor:
     return largest
 
 
+def any_rank(value: bool) -> bool:
+    """Say whether something holds on any rank; every rank gets the same answer.
+
+    The ranks talk over gloo on the processor, whatever backend the tensors of the run use, so that
+    no device has to be waited for.
+
+    Args:
+        value: Whether it holds here.
+    """
+    if world_size() == 1:
+        return value
+    flag = torch.tensor([int(value)])
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=_processor_group())
+    return bool(flag.item())
+
+
 def all_gather_with_grad(x: Tensor, counts: list[int] | None = None) -> Tensor:
     """Join the rows of all ranks; differentiable, and the ranks may hold unequal numbers of rows.
 
@@ -130,6 +147,19 @@ def reduce_scatter_rows(x: Tensor, counts: list[int]) -> Tensor:
     mine = shares.new_empty((width, *x.shape[1:]))
     dist.reduce_scatter_tensor(mine, shares, op=dist.ReduceOp.SUM)
     return mine[: counts[rank()]]
+
+
+_processor_groups: dict[int, dist.ProcessGroup] = {}
+
+
+def _processor_group() -> dist.ProcessGroup | None:
+    """Return a group of all ranks that talks over gloo; None stands for the default group."""
+    if dist.get_backend() == "gloo":
+        return None
+    default = id(dist.group.WORLD)
+    if default not in _processor_groups:
+        _processor_groups[default] = dist.new_group(backend="gloo")
+    return _processor_groups[default]
 
 
 def _is_joined() -> bool:

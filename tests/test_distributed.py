@@ -5,6 +5,7 @@ from medvlp.distributed import (
     all_gather_with_grad,
     all_reduce_max,
     all_reduce_sum,
+    any_rank,
     rank,
     row_counts,
     world_size,
@@ -29,6 +30,7 @@ def work(rank_, world_size_, folder):
         "total": total.detach(),
         "flags": all_gather_with_grad(torch.tensor([rank_ == 1])),
         "ids": all_gather_with_grad(torch.full((SIZES[rank_],), rank_)),
+        "any": (any_rank(rank_ == 2), any_rank(False)),
         "largest": all_reduce_max(torch.tensor([float(rank_), -float(rank_)])),
     }
     torch.save(results, folder / f"rank{rank_}.pt")
@@ -79,3 +81,9 @@ def test_collectives__are_the_identity_without_a_process_group():
     assert all_reduce_sum(x) is x
     assert torch.equal(all_reduce_max(x), x.detach())
     assert not all_reduce_max(x).requires_grad
+
+
+def test_any_rank__gives_all_ranks_the_same_answer(ranks):
+    assert [result["any"] for result in ranks] == [(True, False)] * 3
+    assert any_rank(True)
+    assert not any_rank(False)

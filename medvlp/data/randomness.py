@@ -14,10 +14,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["augmentation_seed", "random_below", "random_words"]
+__all__ = ["augmentation_seed", "random_below", "random_words", "step_seed"]
 
 ORDER_STREAM = 0
 AUGMENTATION_STREAM = 1
+STEP_STREAM = 2
 
 
 def random_words(seed: int, epoch: int, purpose: int, count: int) -> NDArray[np.uint64]:
@@ -74,5 +75,23 @@ def augmentation_seed(seed: int, epoch: int, index: int, repeat: int = 0) -> int
     generator = np.random.Philox(
         key=np.array([seed, epoch], dtype=np.uint64),
         counter=np.array([0, index, repeat, AUGMENTATION_STREAM], dtype=np.uint64),
+    )
+    return int(generator.random_raw()) >> 1
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of the random numbers that one rank draws in one training step.
+
+    Args:
+        seed: Seed of the run, in ``[0, 2**64)``.
+        step: Number of the batch since the run began, >= 0.
+        rank: The rank, >= 0.
+
+    Returns:
+        In ``[0, 2**63)``, fit for ``torch.manual_seed``.
+    """
+    generator = np.random.Philox(
+        key=np.array([seed, step], dtype=np.uint64),
+        counter=np.array([0, rank, 0, STEP_STREAM], dtype=np.uint64),
     )
     return int(generator.random_raw()) >> 1

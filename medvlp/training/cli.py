@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -9,14 +10,19 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentError
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from pydantic import ValidationError
 
 from medvlp.errors import ConfigError
+from medvlp.training.checkpoints.keeping import KeepState, StoppedRun
+from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
 from medvlp.training.quiet import quiet_libraries
 from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES
+from medvlp.training.resuming import deciding_config, where_to_go_on
 from medvlp.training.run import (
     RunSettings,
     SaveConfig,
@@ -25,6 +31,7 @@ from medvlp.training.run import (
     finish_loggers,
     prepare_run_folder,
 )
+from medvlp.training.tracing import TraceSteps
 
 __all__ = ["TrainCLI", "main"]
 
@@ -36,7 +43,7 @@ _TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,
     "log_every_n_steps": 10,
 }
-_OURS = ("logger", "enable_progress_bar", "use_distributed_sampler")
+_OURS = ("logger", "enable_progress_bar", "enable_checkpointing", "use_distributed_sampler")
 _PARSER = {"exit_on_error": False, "allow_abbrev": False}
 
 
@@ -51,6 +58,8 @@ class TrainCLI(LightningCLI):
     def __init__(self, args: Sequence[str], *, run: bool = True) -> None:
         self._run = run
         self._loggers: list[Logger] = []
+        self._going_on: tuple[Path, int] | None = None
+        self._state_folders = StateFolders()
         self._arguments = list(args)
         self._recipe = RECIPES.get(_chosen_recipe(self._arguments))
         super().__init__(
@@ -122,21 +131,51 @@ class TrainCLI(LightningCLI):
                     "MV1002",
                     f"trainer.{key} is set, and would have no effect",
                     expected=f"no trainer.{key}",
-                    hint="run.wandb and run.progress choose what is logged and shown",
+                    hint="run.wandb, run.progress and run.checkpoints decide about it",
                 )
         settings: RunSettings = self._get(self.config_init, "run")
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         if self._run:
             prepare_run_folder(settings)
-            self._loggers = build_loggers(settings)
+            self._going_on = where_to_go_on(settings.folder)
+            step = self._going_on[1] if self._going_on else 0
+            self._loggers = build_loggers(settings, step)
             kwargs["logger"] = self._loggers
-        own = [
-            SaveConfig(settings.folder / "config.yaml", text),
-            self._recipe.keep(settings, yaml.safe_load(text)),
-            *([ShowProgress()] if settings.progress else []),
-        ]
+        own = self._callbacks(settings, text)
         kwargs["callbacks"] = [*(chosen["callbacks"] or []), *own]
+        plugins: list[object] = [*(chosen["plugins"] or []), self._state_folders]
+        if SLURMEnvironment.detect():
+            plugins.append(SLURMEnvironment(auto_requeue=False))
+        kwargs["plugins"] = plugins
         return super().instantiate_trainer(default_root_dir=settings.folder, **kwargs)
+
+    def _callbacks(self, settings: RunSettings, text: str) -> list[Callback]:
+        """Return the run's own callbacks; the state is kept when the others have had their turn."""
+        config = yaml.safe_load(text)
+        return [
+            SaveConfig(settings.folder / "config.yaml", text),
+            self._recipe.keep(settings, config),
+            *([ShowProgress()] if settings.progress else []),
+            *([TraceSteps(settings.folder)] if settings.trace else []),
+            KeepState(
+                settings.folder,
+                self._state_folders,
+                settings.checkpoints,
+                seed=config["seed_everything"],
+                config=deciding_config(config),
+            ),
+        ]
+
+    def fit(self, **kwargs: object) -> None:
+        """Train, from the newest checkpoint of the run's folder where there is one.
+
+        Args:
+            kwargs: Module and data, as Lightning gives them.
+        """
+        path = self._going_on[0] if self._going_on else None
+        if self._going_on is not None:
+            sys.stderr.write(f"going on after step {self._going_on[1]}\n")
+        self.trainer.fit(**kwargs, ckpt_path=path)  # type: ignore[arg-type]  # as Lightning does
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not self._run:
@@ -154,13 +193,20 @@ def main(args: Sequence[str]) -> int:
         args: What follows ``medvlp train``, such as ``fit --config FILE --trainer.max_epochs 2``.
 
     Returns:
-        Exit code 0.
+        Exit code 0; 75 if the run was asked to stop by a signal and has kept its state: the same
+        command goes on with it.
 
     Raises:
         ConfigError: If the configuration is wrong: MV1001 for an unknown key, MV1002 for a value.
         MedvlpError: If the data or the run's folder cannot be used, or training fails.
     """
-    build(args, run=True)
+    try:
+        build(args, run=True)
+    except StoppedRun as stopped:
+        sys.stderr.write(
+            f"stopped by {stopped.why} after step {stopped.step}; the same command goes on\n"
+        )
+        return StoppedRun.CODE
     return 0
 
 

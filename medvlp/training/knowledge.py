@@ -187,14 +187,8 @@ class KnowledgeModule(Learner):
         for rank, share in scores.cmc.items():
             self.log(f"validation/cmc_{rank}", share)
 
-    def on_train_batch_end(self, outputs: object, batch: AttributeBatch, batch_idx: int) -> None:
-        """Keep the scale within its bounds, now that the step has been made.
-
-        Args:
-            outputs: What the step returned.
-            batch: The texts.
-            batch_idx: Number of the batch in the epoch.
-        """
+    def bound_weights(self) -> None:
+        """Keep the scale within its bounds, now that the step has been made."""
         self.temperature.clamp_()
 
     def network(self) -> KnowledgeText:

@@ -14,7 +14,9 @@ from medvlp.training.optimization import OptimizerSettings, ScheduleSettings, bu
 from medvlp.training.stepping import scheduled, validate_after_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from lightning.pytorch.core.optimizer import LightningOptimizer
 
     from medvlp.losses.report import LossReport
 
@@ -84,6 +86,27 @@ class Learner(pl.LightningModule, ABC):
             self.network(), self._optimizer_settings, further=self.further_weights()
         )
         return scheduled(optimizer, self.trainer, self._schedule)
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: torch.optim.Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], object] | None = None,
+    ) -> None:
+        """Let the optimiser make its step, then bring weights back into their bounds.
+
+        Args:
+            epoch: Number of the epoch.
+            batch_idx: Number of the batch in the epoch.
+            optimizer: The optimiser.
+            optimizer_closure: Computes loss and gradients.
+        """
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.bound_weights()
+
+    def bound_weights(self) -> None:  # most recipes have nothing to bound
+        """Bring weights back into their bounds after a step, such as a logit scale."""
 
     def data_of(self, kind: type[_DataT]) -> _DataT:
         """Return the data that the trainer reads.

@@ -149,14 +149,8 @@ class ContrastiveModule(Learner):
         self.log("validation/loss", report.total, batch_size=len(batch))
         self.log("validation/caption_of_group", hits, batch_size=len(batch))
 
-    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        """Keep the logit scale within its bounds, now that the step has been made.
-
-        Args:
-            outputs: What the step returned.
-            batch: The pairs.
-            batch_idx: Number of the batch in the epoch.
-        """
+    def bound_weights(self) -> None:
+        """Keep the logit scale within its bounds, now that the step has been made."""
         self.network().clamp_logit_scale()
 
     def network(self) -> DualEncoder:

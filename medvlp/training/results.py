@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from medvlp.training.run import RunSettings
 
-__all__ = ["KnowledgeOrigin", "SaveResult", "TowerOrigin", "run_provenance"]
+__all__ = [
+    "KnowledgeOrigin",
+    "SaveResult",
+    "TowerOrigin",
+    "run_provenance",
+    "without_local_paths",
+]
 
 _LIBRARIES = ("torch", "timm", "transformers", "lightning", "tokenizers", "numpy")
 _LOCAL_KEYS = {
@@ -129,14 +135,18 @@ def run_provenance(
         libraries={name: version(name) for name in _LIBRARIES},
         data=settings.data,
         data_sha256=data_sha256,
-        settings=_without_local_paths(config),
+        settings=without_local_paths(config),
         holds_umls=from_origin or (graph is not None and graph.holds_umls),
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what names a place of this machine, at any depth."""
+def without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what names a place of this machine, at any depth.
+
+    Args:
+        config: Settings by name.
+    """
     return {
         key: _shareable(value)
         for key, value in config.items()
@@ -146,7 +156,7 @@ def _without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shareable(value: object) -> object:
     if isinstance(value, dict):
-        return _without_local_paths(value)
+        return without_local_paths(value)
     if isinstance(value, list):
         return [_shareable(item) for item in value if not _is_local(item)]
     return value

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel
 from medvlp.errors import OutputError
 from medvlp.io import check_output_folder, publish_file
 from medvlp.jobs.progress import Progress
+from medvlp.training.checkpoints.keeping import CheckpointSettings
+from medvlp.training.resuming import build_csv_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +60,8 @@ class RunSettings(StrictModel):
         wandb: ``auto`` logs online where a key is present and offline otherwise; or one of the
             others.
         progress: Whether to show progress on standard error.
+        checkpoints: When the state of the run is kept, so that the same command goes on with it.
+        trace: Write the samples and the loss of every step to ``trace/rank_K.jsonl``.
     """
 
     folder: Path
@@ -67,6 +71,8 @@ class RunSettings(StrictModel):
     templates: tuple[str, ...] = ("{}.",)
     wandb: Literal["auto", "offline", "online", "off"] = "auto"
     progress: bool = True
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    trace: bool = False
 
 
 def prepare_run_folder(settings: RunSettings) -> None:
@@ -86,15 +92,16 @@ def prepare_run_folder(settings: RunSettings) -> None:
     check_output_folder(settings.folder)
 
 
-def build_loggers(settings: RunSettings) -> list[Logger]:
+def build_loggers(settings: RunSettings, step: int = 0) -> list[Logger]:
     """Return the CSV logger, always, and Weights & Biases as the settings say.
 
     Nothing that names the machine, its user, its files or a case is handed to Weights & Biases.
 
     Args:
         settings: The run.
+        step: Steps that the run has finished, where it is taken up.
     """
-    loggers: list[Logger] = [CSVLogger(settings.folder, name="logs", version="")]
+    loggers: list[Logger] = [build_csv_logger(settings.folder, step)]
     mode = _wandb_mode(settings)
     if mode != "off":
         private = wandb.Settings(

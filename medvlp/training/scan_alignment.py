@@ -185,14 +185,8 @@ class ScanAlignmentModule(Learner):
         report = self._objective(outputs, _as_pairs(batch))
         return self.descend(report, batch_idx, len(batch))
 
-    def on_train_batch_end(self, outputs: object, batch: ScanBatch, batch_idx: int) -> None:
-        """Keep the logit scale within its bounds, now that the step has been made.
-
-        Args:
-            outputs: What the step returned.
-            batch: The crops and reports.
-            batch_idx: Number of the batch in the epoch.
-        """
+    def bound_weights(self) -> None:
+        """Keep the logit scale within its bounds, now that the step has been made."""
         self.network().clamp_logit_scale()
 
     def validation_step(self, batch: ScanBatch, batch_idx: int) -> None:

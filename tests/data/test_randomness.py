@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medvlp.data.randomness import augmentation_seed, random_below, random_words
+from medvlp.data.randomness import augmentation_seed, random_below, random_words, step_seed
 
 
 def test_random_words__are_these_words_for_ever():
@@ -39,4 +39,16 @@ def test_augmentation_seed__is_this_number_for_ever():
 def test_augmentation_seed__differs_for_every_argument_and_fits_a_generator():
     seeds = {augmentation_seed(*arguments) for arguments in np.ndindex(4, 4, 4, 4)}
     assert len(seeds) == 256
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_step_seed__is_this_number_for_ever():
+    assert step_seed(1, 2, 3) == 6087978417251984390
+    assert step_seed(1, 2, 4) == 7892851214295485283
+
+
+def test_step_seed__differs_for_every_argument_and_from_augmentation():
+    seeds = {step_seed(*arguments) for arguments in np.ndindex(4, 4, 4)}
+    seeds |= {augmentation_seed(*arguments) for arguments in np.ndindex(4, 4, 4)}
+    assert len(seeds) == 128
     assert all(0 <= seed < 2**63 for seed in seeds)

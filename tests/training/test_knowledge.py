@@ -122,7 +122,7 @@ def test_temperature__is_fixed_unless_learned_and_stays_in_its_bounds(module, mo
     counts = [sum(len(g["params"]) for g in o.param_groups) for o in (fixed, free)]
     assert counts[1] == counts[0] + 1
     learned.temperature.log_scale.data.fill_(50.0)
-    learned.on_train_batch_end(None, None, 0)
+    learned.bound_weights()
     assert float(learned.temperature().detach()) == pytest.approx(100.0, rel=1e-5)
 
 

@@ -94,9 +94,9 @@ def test_configure_model__refuses_captions_longer_than_the_text_tower_takes(data
         built.configure_model()
 
 
-def test_on_train_batch_end__keeps_the_logit_scale_in_its_bounds(module, data):
+def test_bound_weights__keeps_the_logit_scale_in_its_bounds(module, data):
     module.dual_encoder.logit_scale.data.fill_(50.0)
-    module.on_train_batch_end(None, first_batch(data), 0)
+    module.bound_weights()
     assert float(module.dual_encoder.logit_scale.detach().exp()) == pytest.approx(100.0, rel=1e-5)
 
 
@@ -248,7 +248,7 @@ def test_training__that_diverges_leaves_no_bundle(smoke_args, tmp_path, monkeypa
     def explode(self, *args):
         self.dual_encoder.text_projection.weight.data.fill_(torch.inf)
 
-    monkeypatch.setattr(ContrastiveModule, "on_train_batch_end", explode)
+    monkeypatch.setattr(ContrastiveModule, "bound_weights", explode)
     with pytest.raises(ModelError, match=r"'text_projection\.weight' holds"):
         main([*smoke_args, "--trainer.max_steps=1"])
     assert not (tmp_path / "run" / "bundle").exists()

@@ -170,10 +170,10 @@ def test_chunks__give_the_loss_and_gradients_of_the_batch_where_norms_rest(folde
             torch.testing.assert_close(grads[1][name], gradient, rtol=1e-3, atol=1e-5)
 
 
-def test_on_train_batch_end__keeps_the_logit_scale_in_its_bounds(folder, take, logged):
+def test_bound_weights__keeps_the_logit_scale_in_its_bounds(folder, take, logged):
     module = take(scans(folder, "tokens"))
     module.network().logit_scale.data.fill_(50.0)
-    module.on_train_batch_end(None, None, 0)
+    module.bound_weights()
     assert module.network().logit_scale.exp().item() == pytest.approx(100.0, rel=1e-5)
 
 

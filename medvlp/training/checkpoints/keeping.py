@@ -1,0 +1,336 @@
+"""Keep the state of a run while it trains, so that it can be taken up at any step, exactly.
+
+What a step does depends on the weights, the optimiser, the schedule, the batch and the random
+numbers of the step. The first three are in the state. The batch is a function of the place in the
+order of samples. The random numbers are a function of seed, step and rank, drawn anew before each
+step, so no state of a generator has to be kept, on no device.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from pydantic import Field
+
+from medvlp.config.strict import StrictModel
+from medvlp.data.loading import OrderedLoader
+from medvlp.data.randomness import step_seed
+from medvlp.distributed import any_rank
+from medvlp.errors import DataError, OutputError
+from medvlp.training.checkpoints.folder import (
+    CHECKPOINTS_FOLDER,
+    checkpoint_path,
+    remove_older,
+)
+from medvlp.training.checkpoints.plugin import StateFolders
+from medvlp.training.checkpoints.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CheckpointSettings", "KeepState", "StoppedRun"]
+
+logger = logging.getLogger(__name__)
+
+_KEY = "medvlp"
+"""Where our part of the state stands."""
+
+
+class CheckpointSettings(StrictModel):
+    """When the state of a run is kept.
+
+    Attributes:
+        every_steps: Optimiser steps between two states; None leaves it to the clock.
+        every_minutes: Minutes between two states; None leaves it to the steps.
+        keep: How many states stay; the older ones are removed after a newer one is on the disk.
+        look_every: Steps between two looks at whether any rank was asked to stop.
+    """
+
+    every_steps: Annotated[int, Field(ge=1)] | None = None
+    every_minutes: Annotated[float, Field(gt=0)] | None = 10.0
+    keep: Annotated[int, Field(ge=1)] = 2
+    look_every: Annotated[int, Field(ge=1)] = 1
+
+
+class StoppedRun(SystemExit):
+    """The run was asked to stop, and its state is kept; code 75, "try again later"."""
+
+    CODE = 75
+
+    def __init__(self, step: int, why: str) -> None:
+        super().__init__(self.CODE)
+        self.step = step
+        self.why = why
+
+
+class KeepState(Callback):
+    """Writes the state of a run, and ends the run when a signal asks for it.
+
+    Args:
+        folder: The run's folder.
+        plugin: What writes the state for the trainer.
+        settings: When the state is kept.
+        seed: Seed of the run.
+        config: The resolved configuration without what may differ when a run is taken up.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plugin: StateFolders,
+        settings: CheckpointSettings,
+        *,
+        seed: int,
+        config: Mapping[str, Any],
+    ) -> None:
+        self._folder = folder / CHECKPOINTS_FOLDER
+        self._plugin = plugin
+        self._settings = settings
+        self._seed = seed
+        self._config = dict(config)
+        self._signals = StopSignals()
+        self._saved_at = (0, time.monotonic())
+        self._finished = 0
+        self._order: dict[str, Any] | None = None
+        self._logs_are_due = False
+        self._stopped: StoppedRun | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let the loader begin where the state that is taken up stands.
+
+        Lightning asks for the loader, and lets it read ahead, before it looks at the state of its
+        loops; so the place in the order is handed over when the loader is made.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+            stage: What begins.
+        """
+        data = getattr(trainer, "datamodule", None)
+        if data is None:
+            return
+        make = data.train_dataloader
+
+        def make_at_its_place() -> object:
+            loader = make()
+            if self._order is not None and isinstance(loader, OrderedLoader):
+                loader.load_state_dict(self._order)
+                self._order = None
+            return loader
+
+        data.train_dataloader = make_at_its_place
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add what a run must share to be taken up, and the place in the order of samples.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+            checkpoint: The state.
+        """
+        loader = trainer.train_dataloader
+        order = loader.state_dict() if isinstance(loader, OrderedLoader) else None
+        checkpoint[_KEY] = {**self._shared(), "order": order}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse the state of a run of other settings.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+            checkpoint: The state.
+
+        Raises:
+            DataError: MV1709, naming what differs.
+        """
+        stored = dict(checkpoint.get(_KEY, {}))
+        self._order = stored.pop("order", None)
+        check_same_run(stored, self._shared())
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signals, now that Lightning has set its own handlers.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+        """
+        self._signals.install()
+        self._finished = trainer.global_step
+        self._saved_at = (trainer.global_step, time.monotonic())
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        """Draw the random numbers of the step from seed, step and rank.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+            batch: The batch.
+            batch_idx: Number of the batch in the epoch.
+        """
+        self._after_logging(trainer)
+        total = trainer.fit_loop.epoch_loop.total_batch_idx
+        torch.manual_seed(step_seed(self._seed, total, trainer.global_rank))
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Note the batch as trained on; keep the state where it is time or a signal has come.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+            outputs: What the step returned.
+            batch: The batch.
+            batch_idx: Number of the batch in the epoch.
+        """
+        loader = trainer.train_dataloader
+        if isinstance(loader, OrderedLoader):
+            loader.order.advance()
+        step = trainer.global_step
+        if step == self._finished:  # gradients are being added up: no step has been finished
+            return
+        self._finished = step
+        if step % self._settings.look_every == 0 and any_rank(bool(self._signals.received)):
+            self._save(trainer, must_succeed=True)
+            self._stopped = StoppedRun(step, self._signals.received or "a signal to another rank")
+        elif self._is_time(step):
+            self._save(trainer, must_succeed=False)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop where that was asked for.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+
+        Raises:
+            StoppedRun: As asked.
+        """
+        self._after_logging(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop where that was asked for.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+
+        Raises:
+            StoppedRun: As asked.
+        """
+        self._after_logging(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+        """
+        self._signals.restore()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Give the signals back.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+            exception: What ended the run.
+        """
+        self._signals.restore()
+
+    def _shared(self) -> dict[str, Any]:
+        return {"seed": self._seed, "config": self._config}
+
+    def _is_time(self, step: int) -> bool:
+        """Say whether the state is due; rank 0's clock decides for all."""
+        last_step, last_time = self._saved_at
+        settings = self._settings
+        if settings.every_steps is not None and step - last_step >= settings.every_steps:
+            return True
+        if settings.every_minutes is None or step % settings.look_every:
+            return False
+        return any_rank(time.monotonic() - last_time >= 60 * settings.every_minutes)
+
+    def _save(self, trainer: pl.Trainer, *, must_succeed: bool) -> None:
+        step = trainer.global_step
+        trainer.save_checkpoint(checkpoint_path(self._folder, step))
+        failure = self._plugin.failure
+        if trainer.is_global_zero and failure is None:
+            self._tidy()
+        if failure is not None:
+            logger.warning("the state of step %d is not kept: %s", step, failure)
+        if must_succeed and any_rank(failure is not None):
+            raise failure or OutputError("MV1106", "rank 0 could not write the state of the run")
+        self._saved_at = (step, time.monotonic())
+        self._logs_are_due = True
+
+    def _after_logging(self, trainer: pl.Trainer) -> None:
+        """Write the lines of the steps whose state is kept, which are not logged again; then stop.
+
+        Lightning logs a step after the callbacks have seen its end, so this is done a little later.
+        """
+        if self._logs_are_due:
+            for own in trainer.loggers:
+                own.save()
+            self._logs_are_due = False
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _tidy(self) -> None:
+        try:
+            remove_older(self._folder, self._settings.keep)
+        except OutputError as error:
+            logger.warning("%s", error)
+
+
+def check_same_run(stored: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse a state that another configuration has left.
+
+    Args:
+        stored: What the checkpoint holds.
+        own: What this run would hold.
+
+    Raises:
+        DataError: MV1709, naming what differs.
+    """
+    there, here = _flat(stored), _flat(own)
+    differing = [
+        f"{key}: {there.get(key)!r} there, {here.get(key)!r} here"
+        for key in sorted({*there, *here})
+        if there.get(key) != here.get(key)
+    ]
+    if differing:
+        more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise DataError(
+            "MV1709",
+            f"the run's checkpoint was made with other settings: {'; '.join(differing[:3])}{more}",
+            expected="the configuration that the run began with",
+            hint="restore it, or give the new run a folder of its own",
+        )
+
+
+def _flat(value: object, path: str = "") -> dict[str, object]:
+    if isinstance(value, dict):
+        parts = [_flat(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()]
+        return {key: item for part in parts for key, item in part.items()}
+    return {path: list(value) if isinstance(value, tuple) else value}

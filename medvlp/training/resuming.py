@@ -1,0 +1,87 @@
+"""Take up a run where its newest checkpoint stands: which one, whether it belongs, and its logs."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch.loggers import CSVLogger
+
+from medvlp.io import publish_file
+from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, newest_checkpoint
+from medvlp.training.results import without_local_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["build_csv_logger", "deciding_config", "where_to_go_on"]
+
+_TRAINER_KEYS = (
+    *("max_epochs", "max_steps", "accumulate_grad_batches", "precision"),
+    *("gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches"),
+)
+_FREE_DATA_KEYS = ("num_workers", "cache_gib")
+
+
+def deciding_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that must stay when a run is taken up.
+
+    What may change: where files lie, on how many processes the run is spread, how it is logged, and
+    how often its state is kept. The content of the data is compared by hash with the order.
+
+    Args:
+        config: The resolved configuration.
+    """
+    data = {key: value for key, value in config["data"].items() if key not in _FREE_DATA_KEYS}
+    trainer = {key: config["trainer"].get(key) for key in _TRAINER_KEYS}
+    chosen = {
+        "recipe": config["recipe"],
+        "model": config["model"],
+        "data": data,
+        "trainer": trainer,
+        "name": config["run"]["name"],
+    }
+    return without_local_paths(chosen)
+
+
+def where_to_go_on(run_folder: Path) -> tuple[Path, int] | None:
+    """Return the newest whole checkpoint of a run and its step; None where the run begins.
+
+    Args:
+        run_folder: The run's folder.
+
+    Raises:
+        DataError: MV1707 if there are checkpoints and every one is damaged.
+    """
+    found = newest_checkpoint(run_folder / CHECKPOINTS_FOLDER)
+    if found is None:
+        return None
+    path, state = found
+    return path, int(state["global_step"])
+
+
+def build_csv_logger(run_folder: Path, step: int) -> CSVLogger:
+    """Return the logger of ``logs/metrics.csv``, with the lines of the steps that stay.
+
+    Args:
+        run_folder: The run's folder.
+        step: Steps that were finished; lines of later ones belong to steps that are done again.
+    """
+    logger = CSVLogger(run_folder, name="logs", version="")
+    path = run_folder / "logs" / "metrics.csv"
+    if not path.exists():
+        return logger
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        header = list(reader.fieldnames or ())
+        rows = [row for row in reader if int(row["step"]) < step]
+    path.unlink()  # Lightning would remove it, with a warning
+    writer = logger.experiment
+    if rows:
+        with publish_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            lines = csv.DictWriter(file, fieldnames=header)
+            lines.writeheader()
+            lines.writerows(rows)
+        writer.metrics_keys = header
+    return logger

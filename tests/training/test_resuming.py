@@ -1,0 +1,118 @@
+"""A run that is stopped and taken up is the run that was not: samples, losses, weights, logs."""
+
+import csv
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from medvlp.errors import DataError
+from medvlp.training.checkpoints.keeping import KeepState
+from medvlp.training.cli import main
+from medvlp.training.resuming import build_csv_logger, deciding_config, where_to_go_on
+
+LONG = ("--trainer.max_epochs=2", "--trainer.max_steps=-1", "--run.trace=true")
+
+
+def trace(folder: Path) -> dict[int, tuple[object, str]]:
+    """Return samples and loss by step; a step that was done again must be as it was."""
+    found: dict[int, tuple[object, str]] = {}
+    for line in (folder / "trace" / "rank_0.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        told = (entry["samples"], entry["loss"])
+        assert found.setdefault(entry["step"], told) == told, entry["step"]
+    return found
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "bundle" / "model.safetensors")
+
+
+def metrics(folder: Path) -> list[dict[str, str]]:
+    with (folder / "logs" / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that lets a signal come while the batch of that number is trained on."""
+    plain = KeepState.on_train_batch_start
+
+    def choose(number: int) -> None:
+        def start(self, trainer, pl_module, batch, batch_idx):
+            plain(self, trainer, pl_module, batch, batch_idx)
+            if trainer.fit_loop.epoch_loop.total_batch_idx == number:
+                signal.raise_signal(signal.SIGUSR1)
+
+        monkeypatch.setattr(KeepState, "on_train_batch_start", start)
+
+    return choose
+
+
+@pytest.mark.slow
+def test_run__stopped_at_every_step_is_the_run_that_was_not(smoke_args, tmp_path, stop_at) -> None:
+    whole = tmp_path / "whole"
+    args = [*smoke_args, *LONG, "--trainer.log_every_n_steps=1"]
+    assert main([*args, f"--run.folder={whole}"]) == 0
+    expected = trace(whole)
+    parts = tmp_path / "parts"
+    for number in range(0, len(expected), 2):
+        stop_at(number)
+        assert main([*args, f"--run.folder={parts}"]) == 75
+    stop_at(-1)
+    assert main([*args, f"--run.folder={parts}"]) == 0
+    assert trace(parts) == expected
+    mine, theirs = weights(parts), weights(whole)
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    assert metrics(parts) == metrics(whole)
+
+
+def test_where_to_go_on__is_nowhere_in_a_new_folder(tmp_path: Path) -> None:
+    assert where_to_go_on(tmp_path) is None
+
+
+def test_run__refuses_to_go_on_with_other_settings(smoke_args, stop_at) -> None:
+    stop_at(0)
+    assert main(smoke_args) == 75
+    stop_at(-1)
+    with pytest.raises(
+        DataError, match=r"model.optimizer.learning_rate: .* there, 0.5 here"
+    ) as caught:
+        main([*smoke_args, "--model.optimizer.learning_rate=0.5"])
+    assert caught.value.code == "MV1709"
+
+
+def test_deciding_config__leaves_out_places_processes_and_logs() -> None:
+    config = {
+        "recipe": "pairs",
+        "model": {"text_from": "tower", "seed": 1},
+        "data": {"folder": "/a", "batch_size": 4, "num_workers": 3},
+        "trainer": {"max_steps": 5, "devices": 2, "num_nodes": 8},
+        "run": {"name": "x", "folder": "/b", "wandb": "off"},
+    }
+    chosen = deciding_config(config)
+    assert chosen["data"] == {"batch_size": 4}
+    assert chosen["model"] == {"seed": 1}
+    assert chosen["trainer"]["max_steps"] == 5
+    assert "devices" not in chosen["trainer"]
+    assert chosen["name"] == "x"
+
+
+def test_build_csv_logger__keeps_the_lines_of_finished_steps(tmp_path: Path) -> None:
+    first = build_csv_logger(tmp_path, 0)
+    for step in range(4):
+        first.log_metrics({"loss": step / 2}, step)
+    first.save()
+    second = build_csv_logger(tmp_path, 2)
+    second.log_metrics({"loss": 9.0, "further": 1.0}, 2)
+    second.save()
+    assert [(row["step"], row["loss"], row["further"]) for row in metrics(tmp_path)] == [
+        ("0", "0.0", ""),
+        ("1", "0.5", ""),
+        ("2", "9.0", "1.0"),
+    ]
