@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 from jsonargparse import ArgumentError
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from pydantic import ValidationError
 
 from medvlp.errors import ConfigError

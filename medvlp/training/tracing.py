@@ -20,7 +20,8 @@ TRACE_FOLDER = "trace"
 class TraceSteps(Callback):
     """Appends to ``trace/rank_K.jsonl``; a run that is taken up writes its steps again.
 
-    A line holds ``step`` (batches since the run began), ``samples`` (their ids) and ``loss`` as a hexadecimal number, so that equal means equal in every bit.
+    A line holds ``step`` (batches since the run began), ``samples`` (their ids) and ``loss`` as a
+    hexadecimal number, so that equal means equal in every bit.
 
     Args:
         folder: The run's folder.

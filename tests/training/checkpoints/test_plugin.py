@@ -1,4 +1,4 @@
-"""Lightning's interface to checkpoints: read what was written, tell of a failure without raising."""
+"""Lightning's interface to checkpoints: what was written is read; failures are told."""
 
 from pathlib import Path
 
