@@ -9,7 +9,6 @@ import lightning.pytorch as pl
 
 from medvlp.data.caption_survey import survey_captions
 from medvlp.data.loading import ordered_loader
-from medvlp.data.modules import TokenizerSettings, read_tokenizer
 from medvlp.data.order import OrderSettings
 from medvlp.data.radiograph_augment import RadiographAugmentSettings
 from medvlp.data.radiograph_dataset import (
@@ -18,29 +17,23 @@ from medvlp.data.radiograph_dataset import (
     RadiographSample,
     SampleSettings,
 )
-from medvlp.data.radiograph_manifest import BOOK_FILE
-from medvlp.data.radiograph_pairs import read_radiograph_pairs
+from medvlp.data.radiograph_source import RadiographSource
 from medvlp.data.radiograph_texts import (
     SentenceChoice,
-    find_facets,
     other_side,
     sided_by_text,
-    tokenize_facets,
 )
+from medvlp.data.tokenizer_choice import TokenizerSettings
 from medvlp.errors import DataError, UsageError
 from medvlp.io import json_sha256
-from medvlp.knowledge.facets import load_finding_book
-from medvlp.text.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from torch.utils.data import DataLoader
 
     from medvlp.data.radiograph_batch import FacetTexts
     from medvlp.data.radiograph_manifest import RadiographPairsManifest
-    from medvlp.knowledge.facets import FindingBook, FindingFacets
     from medvlp.text.tokenizer import CaptionTokenizer
 
 __all__ = ["RadiographDataModule"]
@@ -82,6 +75,9 @@ class RadiographDataModule(pl.LightningDataModule):
         seed: Seed of order, augmentation and texts.
         num_workers: Number of loader processes; 0 loads in the main process.
         cache_gib: Stored pictures are kept up to this many GiB, in each loader process.
+
+    Attributes:
+        source: The folder, its findings, their book, and the tokenizer.
     """
 
     def __init__(
@@ -114,12 +110,15 @@ class RadiographDataModule(pl.LightningDataModule):
             )
         self.text = text
         self.max_tokens = max_tokens
-        self.max_facet_tokens = max_facet_tokens
+        self.source = RadiographSource(
+            folder,
+            findings=findings,
+            book=book,
+            tokenizer=tokenizer,
+            max_facet_tokens=max_facet_tokens,
+        )
         self._folder = folder
         self._order = OrderSettings(seed=seed, batch_size=batch_size)
-        self._asked_findings = findings
-        self._book_path = book
-        self._tokenizer_settings = tokenizer
         self._sentences: SentenceChoice = sentences
         self._most_sentences = most_sentences
         self._augment = augment
@@ -129,21 +128,15 @@ class RadiographDataModule(pl.LightningDataModule):
         self._seed = seed
         self._num_workers = num_workers
         self._cache_bytes = int(cache_gib * 2**30)
-        self._manifest: RadiographPairsManifest | None = None
-        self._book: FindingBook | None = None
-        self._tokenizer: CaptionTokenizer | None = None
-        self._facets: FacetTexts | None = None
 
     @property
     def manifest(self) -> RadiographPairsManifest:
         """The folder of radiographs, read once.
 
         Raises:
-            DataError: If it is not one (MV1790, MV1792).
+            DataError: If it is not one (MV1790, MV1792, MV1793).
         """
-        if self._manifest is None:
-            self._manifest = read_radiograph_pairs(self._folder)
-        return self._manifest
+        return self.source.manifest
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -152,11 +145,7 @@ class RadiographDataModule(pl.LightningDataModule):
         Raises:
             DataError: If the folder knows no such finding (MV1795).
         """
-        asked = self._asked_findings
-        if asked is None:
-            return self.manifest.info.findings
-        self.manifest.check_findings(asked)
-        return tuple(asked)
+        return self.source.findings
 
     @property
     def input_px(self) -> int:
@@ -164,26 +153,9 @@ class RadiographDataModule(pl.LightningDataModule):
         return self.manifest.info.size_px if self._input_px is None else self._input_px
 
     @property
-    def book(self) -> FindingBook:
-        """The book of findings, read once.
-
-        Raises:
-            ConfigError: If the file is no book.
-        """
-        if self._book is None:
-            own = self._folder / BOOK_FILE
-            path = self._book_path or (own if own.is_file() else None)
-            self._book = load_finding_book(path)
-        return self._book
-
-    @property
-    def finding_facets(self) -> list[FindingFacets]:
-        """What the book says of the C findings.
-
-        Raises:
-            DataError: If it does not know one of them (MV1796).
-        """
-        return find_facets(self.book, self.findings)
+    def tokenizer(self) -> CaptionTokenizer:
+        """The tokenizer, see :attr:`RadiographSource.tokenizer`."""
+        return self.source.tokenizer
 
     @property
     def facets(self) -> FacetTexts:
@@ -192,40 +164,7 @@ class RadiographDataModule(pl.LightningDataModule):
         Raises:
             DataError: If it does not know one of them (MV1796).
         """
-        if self._facets is None:
-            self._facets = self.facet_texts(self.finding_facets, self.findings)
-        return self._facets
-
-    @property
-    def tokenizer(self) -> CaptionTokenizer:
-        """The tokenizer: read from the file in the settings, else trained on training texts.
-
-        These are the reports of the training split and what the book says of the C findings.
-
-        Raises:
-            DataError: If there are no pictures (MV1790, MV1791) or no book of them (MV1796).
-            ModelError: If there is no such file (MV1410).
-        """
-        if self._tokenizer is None:
-            settings = self._tokenizer_settings
-            if settings.file is not None:
-                self._tokenizer = read_tokenizer(settings.file)
-            else:
-                said = [text for f in self.finding_facets for _, text in f.texts()]
-                texts = (*self.manifest.reports(TRAIN), *said)
-                self._tokenizer = train_tokenizer(texts, settings.vocab_size)
-        return self._tokenizer
-
-    def facet_texts(
-        self, findings: Sequence[FindingFacets], names: Sequence[str] | None = None
-    ) -> FacetTexts:
-        """Return what is said of any findings as tokens, such as of ones not trained on.
-
-        Args:
-            findings: The findings.
-            names: What they are called; None takes their own names.
-        """
-        return tokenize_facets(self.tokenizer, findings, self.max_facet_tokens, names)
+        return self.source.facets
 
     def setup(self, stage: str) -> None:
         """Read the table and check that a batch can be filled with what it should hold.
@@ -256,12 +195,11 @@ class RadiographDataModule(pl.LightningDataModule):
         self._check_sides()
         if self.text == "tokens":
             self._check_reports()
-        stored, own = self.manifest.info.book_sha256, self.book.content_sha256
-        if stored and stored != own:
+        if self.source.has_other_book:
             logger.warning(
-                "%s was prepared with another book of findings than %s",
+                "%s was prepared with another book of findings than %r",
                 self._folder.name,
-                self.book.name,
+                self.source.book.name,
             )
 
     def _check_reports(self) -> None:
@@ -302,7 +240,7 @@ class RadiographDataModule(pl.LightningDataModule):
         """
         training = SampleSettings()
         if is_training:
-            known = [self.book.find(name) for name in self.manifest.info.findings]
+            known = [self.source.book.find(name) for name in self.manifest.info.findings]
             training = SampleSettings(
                 augment=self._augment,
                 sentences=self._sentences if self.text == "tokens" else "all",

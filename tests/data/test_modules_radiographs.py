@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from medvlp.data.modules import TokenizerSettings
 from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.radiograph_augment import RadiographAugmentSettings
+from medvlp.data.tokenizer_choice import TokenizerSettings
 from medvlp.errors import DataError, MedvlpError, UsageError
 from tests.data.radiograph_samples import BOOK, FINDINGS, SIZE, make_records, write_samples
 
@@ -26,7 +26,7 @@ def test_module__says_what_is_in_the_folder(folder: Path) -> None:
     module.setup("fit")
     assert module.findings == FINDINGS
     assert module.input_px == SIZE
-    assert module.book.name == "marks"
+    assert module.source.book.name == "marks"
     assert module.facets.names == FINDINGS
     assert module.facets.class_index.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3, 3]
     assert module.facets.kind.tolist() == [0, 1, 2, 0, 2, 0, 2, 0, 0, 2]
