@@ -14,6 +14,7 @@ from medvlp.io import content_sha256, read_csv
 from medvlp.io.hdf5_checks import open_checked, read_attributes
 from medvlp.jobs.workers import run_in_worker
 from medvlp.models.bundle_kinds import read_any_bundle_meta
+from medvlp.pipelines.identify_findings import finding_book_facts, is_finding_book
 from medvlp.pipelines.identify_scans import (
     read_mask_facts,
     read_scan_facts,
@@ -38,7 +39,7 @@ class Identified:
     """What something is.
 
     Attributes:
-        kind: slide, scan, scans, mask, features, model, task, run, manifest.
+        kind: slide, scan, scans, mask, features, model, task, findings, run, manifest.
         facts: Name of a fact -> its value, plain values in reading order.
     """
 
@@ -64,7 +65,7 @@ def identify(path: Path) -> Identified:
     if suffix in {".h5", ".hdf5"}:
         return _features(path)
     if suffix in {".yaml", ".yml"}:
-        return _task(path)
+        return _book_or_task(path)
     if suffix in {".csv", ".parquet"}:
         return _manifest(path)
     return _image(path)
@@ -150,7 +151,9 @@ def _model(path: Path) -> Identified:
     return Identified("model", read_any_bundle_meta(path).model_dump(mode="json"))
 
 
-def _task(path: Path) -> Identified:
+def _book_or_task(path: Path) -> Identified:
+    if is_finding_book(path):
+        return Identified("findings", finding_book_facts(path))
     return Identified("task", load_task(path).model_dump(mode="json"))
 
 
