@@ -18,16 +18,18 @@ from medvlp.models.importers.bert import POSITION_BUFFERS, read_bert_tokenizer
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.keys import drop_known_buffers
 from medvlp.models.importers.records import ImportReport, Origin
+from medvlp.models.importers.release_shapes import (
+    count_numbered,
+    parse_settings,
+    require,
+    size_of,
+    without_parts,
+)
 from medvlp.models.importers.source import open_source
 from medvlp.models.importers.volume_release import (
     VolumeRelease,
-    count_numbered,
-    parse_settings,
     read_release_weights,
-    require,
-    size_of,
     turned,
-    without_parts,
     write_volume_release,
 )
 from medvlp.models.volume.bundle_schema import VolumeModelSettings

@@ -13,13 +13,15 @@ import torch
 from medvlp.errors import ModelError
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.records import ImportReport, Origin
+from medvlp.models.importers.release_shapes import (
+    count_numbered,
+    parse_settings,
+    size_of,
+)
 from medvlp.models.importers.source import open_source, read_json_object
 from medvlp.models.importers.volume_release import (
     VolumeRelease,
-    count_numbered,
-    parse_settings,
     read_release_weights,
-    size_of,
     turned,
     write_volume_release,
 )

@@ -14,16 +14,18 @@ import torch
 from medvlp.errors import ModelError
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.records import ImportReport, Origin
+from medvlp.models.importers.release_shapes import (
+    count_numbered,
+    parse_settings,
+    require,
+    size_of,
+    without_parts,
+)
 from medvlp.models.importers.source import open_source
 from medvlp.models.importers.volume_release import (
     VolumeRelease,
-    count_numbered,
-    parse_settings,
     read_release_weights,
-    require,
-    size_of,
     turned,
-    without_parts,
     write_volume_release,
 )
 from medvlp.models.volume.bundle_schema import VolumeModelSettings

@@ -16,13 +16,15 @@ from medvlp.errors import ModelError
 from medvlp.models.dual_encoder import MAX_LOG_SCALE
 from medvlp.models.importers.checkpoints import read_checkpoint
 from medvlp.models.importers.records import ImportReport, Origin
+from medvlp.models.importers.release_shapes import (
+    count_numbered,
+    parse_settings,
+    size_of,
+)
 from medvlp.models.importers.source import open_source
 from medvlp.models.importers.volume_release import (
     VolumeRelease,
-    count_numbered,
-    parse_settings,
     read_release_weights,
-    size_of,
     turned,
     write_volume_release,
 )

@@ -1,16 +1,16 @@
-"""What importers of models of CT volumes share: shapes, orientation, texts, the bundle itself."""
+"""What importers of models of CT volumes share: orientation, texts, the bundle itself."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
-from medvlp.config.strict import StrictModel, parse_model
+from medvlp.config.strict import parse_model
 from medvlp.errors import ConfigError, ModelError, UsageError
-from medvlp.models.importers.keys import check_keys
 from medvlp.models.importers.records import ImportReport, make_provenance
+from medvlp.models.importers.release_shapes import take_tensors
 from medvlp.models.importers.text_vectors import read_text_vectors
 from medvlp.models.volume.bundle_schema import VolumePreprocessingRecord
 from medvlp.models.volume.bundle_writing import VolumeBundleCard, save_volume_bundle
@@ -18,7 +18,7 @@ from medvlp.models.volume.dual_encoder import VolumeDualEncoder
 from medvlp.models.volume.volume_encoder import network_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from medvlp.models.importers.records import ImportRequest, Origin
@@ -28,17 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VolumeRelease",
-    "count_numbered",
-    "parse_settings",
     "read_release_weights",
-    "require",
-    "size_of",
     "turned",
-    "without_parts",
     "write_volume_release",
 ]
-
-_ModelT = TypeVar("_ModelT", bound=StrictModel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,51 +57,6 @@ class VolumeRelease:
     tokenizer: CaptionTokenizer | None = None
     libraries: Sequence[str] = ("torch",)
     notes: Sequence[str] = ()
-
-
-def parse_settings(values: Mapping[str, Any], model: type[_ModelT], source: str) -> _ModelT:
-    """Return settings that were read from a release.
-
-    Raises:
-        ModelError: If they are not possible or not supported (MV2101).
-    """
-    try:
-        return parse_model(values, model, source=source)
-    except ConfigError as error:
-        raise ModelError("MV2101", error.what, expected=error.expected) from error
-
-
-def size_of(tensor: torch.Tensor, axis: int = 0) -> int:
-    """Return the length of a tensor along an axis; 0 where there is no such axis."""
-    return tensor.shape[axis] if tensor.ndim > axis else 0
-
-
-def require(tensors: Mapping[str, torch.Tensor], name: str, source: str) -> torch.Tensor:
-    """Return a tensor whose shape tells a size of the network.
-
-    Raises:
-        ModelError: If there is no such tensor (MV2105).
-    """
-    if name not in tensors:
-        raise ModelError(
-            "MV2105",
-            f"{source} is not of this layout: there is no {name!r}",
-            hint="check the kind that was named",
-        )
-    return tensors[name]
-
-
-def without_parts(
-    tensors: Mapping[str, torch.Tensor], prefixes: tuple[str, ...]
-) -> dict[str, torch.Tensor]:
-    """Leave out parts of a release that its embeddings do not depend on."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(prefixes)}
-
-
-def count_numbered(names: Iterable[str], prefix: str) -> int:
-    """Return how many parts are numbered behind a prefix: 2 for ``p.0.w``, ``p.1.w``, ``p.1.b``."""
-    parts = (name[len(prefix) :].partition(".")[0] for name in names if name.startswith(prefix))
-    return len({part for part in parts if part.isdecimal()})
 
 
 def turned(preprocessing: VolumePreprocessing, orientation: str | None) -> VolumePreprocessing:
@@ -158,11 +106,7 @@ def read_release_weights(
     with torch.device("meta"):
         model = VolumeDualEncoder(settings, network_shape(preprocessing), vocab_size)
     wanted = {n: tuple(t.shape) for n, t in model.state_dict().items() if n not in left_out}
-    check_keys(found, {theirs(name): shape for name, shape in wanted.items()}, source)
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in ((name, found[theirs(name)]) for name in wanted)
-    }
+    return take_tensors(found, wanted, theirs, source)
 
 
 def write_volume_release(

@@ -5,13 +5,8 @@ import torch
 
 from medvlp.errors import ModelError, UsageError
 from medvlp.models.importers.volume_release import (
-    count_numbered,
-    parse_settings,
     read_release_weights,
-    require,
-    size_of,
     turned,
-    without_parts,
 )
 from medvlp.models.volume.build import build_volume_tower
 from medvlp.models.volume.bundle_schema import VolumeModelSettings
@@ -19,12 +14,6 @@ from medvlp.models.volume.settings import ResNet3dSettings
 from tests.models.volume.tiny_bundles import KIDNEY_BOX
 
 SETTINGS = VolumeModelSettings(image=ResNet3dSettings(depth=10, width=2))
-
-
-def test_count_numbered__counts_each_number_once():
-    names = ["a.0.w", "a.0.b", "a.1.w", "a.10.w", "a.x.w", "b.2.w", "c.a.3"]
-    assert count_numbered(names, "a.") == 3
-    assert count_numbered(names, "d.") == 0
 
 
 def test_turned__changes_the_orientation_only():
@@ -57,24 +46,3 @@ def test_read_release_weights__leaves_counts_whole_and_makes_the_rest_float32():
         read_release_weights(
             tower, SETTINGS, KIDNEY_BOX, lambda name: name.removeprefix("volume_tower."), "file"
         )
-
-
-def test_parts__are_measured_demanded_and_left_out():
-    tensors = {"a.w": torch.ones(3, 4), "a.s": torch.tensor(1.0), "b.w": torch.ones(2)}
-    assert (size_of(tensors["a.w"]), size_of(tensors["a.w"], 1)) == (3, 4)
-    assert size_of(tensors["a.s"]) == size_of(tensors["b.w"], 1) == 0
-    assert list(without_parts(tensors, ("a.",))) == ["b.w"]
-    assert require(tensors, "b.w", "file") is tensors["b.w"]
-    with pytest.raises(
-        ModelError, match=r"file is not of this layout: there is no 'c\.w'"
-    ) as caught:
-        require(tensors, "c.w", "file")
-    assert caught.value.code == "MV2105"
-
-
-def test_parse_settings__names_the_value_of_the_release_that_is_not_possible():
-    with pytest.raises(ModelError, match=r"file: image\.width=0") as caught:
-        parse_settings(
-            {"image": {"architecture": "resnet3d", "width": 0}}, VolumeModelSettings, "file"
-        )
-    assert caught.value.code == "MV2101"
