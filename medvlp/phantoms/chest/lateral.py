@@ -68,7 +68,7 @@ def paint_lateral(x: Field, y: Field, build: Build) -> tuple[Field, Field]:
 
 def _bones(x: Field, y: Field, inside: Field, build: Build, deep: float) -> Field:
     steps = np.asarray(y / 27 - np.round(y / 27), np.float32)
-    body = edge(0.33 - np.abs(steps), 0.1)
+    body = edge(np.asarray(0.33 - np.abs(steps), np.float32), 0.1)
     spine = edge(15 - np.abs(x - 0.86 * deep), 5.0) * (0.10 + 0.09 * body)
     sternum = edge(5 - np.abs(x + deep + 4), 4.0) * edge(np.float32(150) - y, 20.0) * 0.12
     share = np.asarray((y - 0.5 * (x + deep)) / (1.15 * build.rib_gap_mm), np.float32)

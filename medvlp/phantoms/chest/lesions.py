@@ -1,6 +1,6 @@
 """Place lesions in a lung and paint them.
 
-A finding on one side is one lesion or a group of three or four. Sizes are in mm.
+A finding on one side is one lesion or a group of three or four (bands: three). Sizes are in mm.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ SIZES_MM: dict[str, tuple[float, float, float, float]] = {
     "round": (40, 56, 24, 31),
     "ring": (44, 60, 28, 34),
     "band": (64, 80, 48, 58),
-    "patch": (56, 72, 28, 35),
+    "patch": (56, 72, 32, 40),
     "wedge": (54, 70, 30, 38),
     "streaks": (62, 80, 40, 50),
 }
 """Shape -> smallest and largest size of a single one, and of each of several."""
 
-_DENSITIES = {"bright": 0.34, "faint": 0.16, "dark": -0.26}
+_DENSITIES = {"bright": 0.34, "faint": 0.18, "dark": -0.26}
 _PIECES: dict[str, tuple[Point, ...]] = {
     "row": ((-0.6, -0.34), (0.6, -0.42), (0.02, 0.66), (-1.1, 0.72)),
-    "stack": ((0.0, -0.46), (0.0, 0.0), (0.0, 0.46), (0.0, 0.92)),
+    "stack": ((0.0, -0.46), (0.0, 0.0), (0.0, 0.46)),
 }
 
 

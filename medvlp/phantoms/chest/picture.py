@@ -202,9 +202,9 @@ class _Place:
 
 _FRONTAL_PLACES = {
     "upper": (0.46, 0.53, 0.20, 0.26),
-    "middle": (0.60, 0.68, 0.42, 0.50),
+    "middle": (0.66, 0.72, 0.42, 0.50),
     "lower": (0.64, 0.70, 0.68, 0.74),
-    "hilar": (0.36, 0.42, 0.40, 0.48),
+    "hilar": (0.45, 0.51, 0.40, 0.48),
     "basal": (0.64, 0.72, 0.0, 0.0),
 }
 """Zone -> nearest and farthest |x| as shares of the half width, y as shares of the height."""

@@ -120,4 +120,4 @@ def texture(
         dots = map_noise(rng, (x.shape[0], x.shape[1]), 8.5 / spacing_mm)
         return np.asarray(0.5 + 1.0 * edge(dots - 0.4, 0.8), dtype=np.float32)
     blots = map_noise(rng, (x.shape[0], x.shape[1]), 25.0 / spacing_mm)
-    return np.asarray(np.clip(0.85 + 0.5 * blots, 0.4, 1.6), dtype=np.float32)
+    return np.asarray(np.clip(0.9 + 0.5 * blots, 0.5, 1.6), dtype=np.float32)

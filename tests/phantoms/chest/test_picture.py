@@ -31,11 +31,11 @@ def test_picture__is_the_same_bytes_for_the_same_seed():
 @pytest.mark.parametrize("name", PHANTOM_FINDINGS)
 def test_left_finding__lies_in_the_right_half_of_the_picture(name, view):
     for seed in range(3):
-        left = paint_chest(seed, {name: "left"}, view=view).boxes
-        right = paint_chest(seed, {name: "right"}, view=view).boxes
+        left = paint_chest(seed, {name: "left"}, (128, 112), view).boxes
+        right = paint_chest(seed, {name: "right"}, (128, 112), view).boxes
         assert [box.side for box in left] == ["left"]
         assert [box.side for box in right] == ["right"]
-        assert np.mean(left[0].cols) > 112 > np.mean(right[0].cols)
+        assert np.mean(left[0].cols) > 56 > np.mean(right[0].cols)
 
 
 def test_finding_on_both_sides__has_a_box_for_each():
