@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from medvlp.errors import ModelError
-from medvlp.models.bundle import load_bundle_folder
+from medvlp.models.bundle import Bundle, load_bundle_folder
 from medvlp.models.bundle_files import check_bundle_files
 from medvlp.models.bundle_schema import (
     BUNDLE_FILE,
@@ -43,7 +43,12 @@ if TYPE_CHECKING:
         JudgeMode,
     )
 
-__all__ = ["RadiographBundle", "is_finding_model", "load_radiograph_bundle"]
+__all__ = [
+    "RadiographBundle",
+    "is_finding_model",
+    "load_radiograph_bundle",
+    "radiograph_towers",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,7 @@ class RadiographBundle:
         preprocessing: How radiographs are brought to its input.
         weights_sha256: Hash of the content of all weights.
         model: What answers.
-        is_random: Whether its weights were never trained: never so of a bundle.
+        is_random: Whether its weights were never trained.
         is_normalized: Whether embeddings are unit vectors: always.
     """
 
@@ -77,6 +82,16 @@ class RadiographBundle:
     def findings_seen(self) -> tuple[str, ...]:
         """Names of the findings it was trained with; none are known of a pair of towers."""
         return self.meta.findings_seen if isinstance(self.meta, RadiographBundleMeta) else ()
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of the encoder of images, ``fp32`` or ``bf16``."""
+        return self.model.precision
+
+    @property
+    def logit_scale(self) -> float | None:
+        """Multiplier of cosines of images and texts; None where they share no space."""
+        return self.model.logit_scale
 
     @property
     def dim(self) -> int:
@@ -172,7 +187,9 @@ def load_radiograph_bundle(
     if not is_finding_model(folder) and read_bundle_document(folder).get("modality") == (
         "radiograph"
     ):
-        return _load_towers(text, folder, device, precision)
+        return radiograph_towers(
+            load_bundle_folder(text, folder, device=device, precision=precision)
+        )
     meta = read_radiograph_bundle_meta(folder)
     check_bundle_files(folder, meta.files)
     called = text if text.startswith(HUB_PREFIX) else meta.name
@@ -200,10 +217,17 @@ def load_radiograph_bundle(
     )
 
 
-def _load_towers(name: str, folder: Path, device: str, precision: str) -> RadiographBundle:
-    bundle = load_bundle_folder(name, folder, device=device, precision=precision)
+def radiograph_towers(bundle: Bundle) -> RadiographBundle:
+    """Make a pair of towers judge findings.
+
+    Args:
+        bundle: The towers, whose description says that they take radiographs.
+
+    Raises:
+        ValueError: If the towers were loaded without their description.
+    """
     if bundle.meta is None:
-        msg = "a bundle's folder was loaded without its description"
+        msg = "a pair of towers was loaded without its description"
         raise ValueError(msg)
     encoder = bundle.image_encoder
     return RadiographBundle(
@@ -217,6 +241,7 @@ def _load_towers(name: str, folder: Path, device: str, precision: str) -> Radiog
         ),
         weights_sha256=encoder.weights_sha256,
         model=DualFindings(bundle),
+        is_random=encoder.is_random,
     )
 
 

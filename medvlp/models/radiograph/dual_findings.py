@@ -48,12 +48,16 @@ class DualFindings:
     Attributes:
         dim: Length D of an embedding.
         modes: ``similarity`` alone.
+        precision: Arithmetic of the encoder of images.
+        logit_scale: Multiplier of the cosines of images and texts.
     """
 
     modes: tuple[JudgeMode, ...] = ("similarity",)
 
     def __init__(self, bundle: Bundle, *, present: str = PRESENT, absent: str = ABSENT) -> None:
         self.dim = bundle.image_encoder.dim
+        self.precision: str = bundle.image_encoder.precision
+        self.logit_scale: float | None = bundle.logit_scale
         self._bundle = bundle
         self._forms = (present, absent)
 

@@ -82,10 +82,14 @@ class FindingModel(Protocol):
     Attributes:
         dim: Length D of an embedding.
         modes: How it can judge, the one it takes by itself first.
+        precision: Arithmetic of the encoder of images.
+        logit_scale: Multiplier of cosines of images and texts; None where they share no space.
     """
 
     dim: int
     modes: tuple[JudgeMode, ...]
+    precision: str
+    logit_scale: float | None
 
     def embed_images(self, pixels: NDArray[np.float32] | torch.Tensor) -> NDArray[np.float32]:
         """Embed images ``(B, S, S)`` as vectors ``(B, D)``."""

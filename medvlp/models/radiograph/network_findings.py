@@ -62,6 +62,7 @@ class NetworkFindings:
     Attributes:
         dim: Length D of an embedding.
         modes: How it can judge.
+        logit_scale: Multiplier of the cosines of images and reports, where the network learned one.
 
     Raises:
         UsageError: If the device or the precision does not exist (MV1415).
@@ -86,7 +87,7 @@ class NetworkFindings:
     ) -> None:
         self.name = name
         self.device = check_device(device)
-        self.precision = check_precision(precision)
+        self.precision: str = check_precision(precision)
         self.modes: tuple[JudgeMode, ...] = ("decoder",)
         if network.has_shared_space:
             self.modes = ("decoder", "similarity")
@@ -97,6 +98,9 @@ class NetworkFindings:
         self._references = references
         self._kept: dict[tuple[FindingFacets, ...], FindingQueries] = {}
         self.dim: int = network.dim
+        self.logit_scale: float | None = None
+        if isinstance(network, RadiographNetwork):
+            self.logit_scale = float(network.scales["global"]().detach())
 
     @torch.inference_mode()
     def embed_images(self, pixels: NDArray[np.float32] | torch.Tensor) -> NDArray[np.float32]:
