@@ -187,7 +187,7 @@ class RadiographModelSettings(StrictModel):
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=3)] = (
         0.25,
     )
-    image: RadiographTowerSettings = TimmTowerSettings()
+    image: RadiographTowerSettings
     image_projection: Projection = "linear"
     text: TextTowerSettings = TextTowerSettings()
     word_features: bool = True
