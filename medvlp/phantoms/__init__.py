@@ -1,6 +1,7 @@
-"""Synthetic slides and scans with known truth: seeded, made from nothing, readable by every reader.
+"""Synthetic slides, scans and X-rays with known truth: seeded, made from nothing.
 
-``abdomen`` makes CT scans, with reports and outcomes. All other modules here make slides.
+``abdomen`` makes CT scans, with reports and outcomes; ``chest`` X-rays of made-up findings, with
+reports and a book that describes the findings. All other modules here make slides.
 
 ``slides`` writes a whole-slide image and its truth; ``truth`` holds what is where on it;
 ``captions`` says in words what its tiles show; ``classes`` names the tissues and ``vocabulary``

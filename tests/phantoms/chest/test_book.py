@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from medvlp.knowledge.facets import load_finding_book
 from medvlp.phantoms.chest.book import (
     phantom_appearances,
     phantom_definition,
@@ -55,9 +56,8 @@ def test_yaml__holds_the_findings_asked_for():
 
 
 def test_yaml__is_a_book_of_findings(tmp_path):
-    facets = pytest.importorskip("medvlp.knowledge.facets", reason="the book's reader")
     path = tmp_path / "phantom.yaml"
     path.write_text(phantom_findings_yaml(), encoding="utf-8")
-    book = facets.load_finding_book(path)
+    book = load_finding_book(path)
     assert book.names == tuple(PHANTOM_FINDINGS)
     assert book.find(SYNONYMS["molune"].upper()).name == "molune"
