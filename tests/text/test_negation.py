@@ -160,3 +160,19 @@ def test_assess__is_linear_in_the_length() -> None:
     for unit in ("no lesion and ", "no ", "not seen ", "( "):
         assess(unit)  # what is made once is made now
         assert lines_run(unit * 800) < 10 * lines_run(unit * 100)
+
+
+def test_assess__takes_further_words_that_deny() -> None:
+    text = "The tube has been removed. Removal of the drain was easy."
+    further = assess(text, absent_before=("removal of",), absent_after=("HAVE BE removed",))
+    usual = assess(text)
+    for word in ("tube", "drain"):
+        start = text.index(word)
+        assert further.status(start, start + len(word)) == "absent"
+        assert usual.status(start, start + len(word)) == "present"
+
+
+def test_assess__lets_further_words_reach_over_few_words_only() -> None:
+    text = "removal of a b c d e f g h effusion"
+    start = text.index("effusion")
+    assert assess(text, absent_before=("removal of",)).status(start, len(text)) == "present"

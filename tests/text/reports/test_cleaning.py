@@ -96,3 +96,14 @@ def test_check_report__refuses_many_reports_at_once() -> None:
 @pytest.mark.parametrize("report", ["Normal.", "Left renal cyst", "Multiple cortical cysts, both."])
 def test_check_report__takes_short_english(report: str) -> None:
     check_report(report)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "Moderate cardiomegaly. Small bilateral pleural effusions. Bibasilar atelectasis.",
+        "Stable cardiomegaly. Mild interstitial edema. Large right pleural effusion, unchanged.",
+    ],
+)
+def test_check_report__takes_reports_without_sentences(report: str) -> None:
+    check_report(report)

@@ -93,3 +93,22 @@ def test_size_attribute__has_a_class_for_every_length(length_mm: float, expected
     attribute = load_schema("kidney").attributes["mass_size"]
     assert isinstance(attribute, SizeAttribute)
     assert attribute.class_of(length_mm) == expected
+
+
+def test_load_schema__takes_words_that_deny(tmp_path: Path) -> None:
+    file = write(tmp_path, f"stone: {FINDING}")
+    file.write_text(file.read_text() + "absent_after: [HAVE BE removed]\n")
+    assert load_schema(file).absent_after == ("HAVE BE removed",)
+
+
+@pytest.mark.parametrize("words", ["", "removal  of", "removal; of", "a|b"])
+def test_load_schema__refuses_words_that_deny_but_are_none(tmp_path: Path, words: str) -> None:
+    file = write(tmp_path, f"stone: {FINDING}")
+    file.write_text(file.read_text() + f"absent_before: ['{words}']\n")
+    with pytest.raises(ConfigError, match="one space between"):
+        load_schema(file)
+
+
+def test_chest_xray__has_a_title_of_its_own_for_every_finding() -> None:
+    titles = [attribute.title for attribute in load_schema("chest-xray").attributes.values()]
+    assert len(set(titles)) == len(titles) >= 80

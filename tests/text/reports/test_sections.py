@@ -67,3 +67,18 @@ def test_report_body__keeps_places_and_blanks_the_rest() -> None:
 def test_find_sections__has_none_in_an_empty_text() -> None:
     assert find_sections("") == ()
     assert find_sections("Findings:\n\nImpression:") == ()
+
+
+def test_find_sections__knows_the_headings_of_chest_films() -> None:
+    report = (
+        "TYPE OF EXAMINATION: Chest AP.\nREASON FOR THIS EXAMINATION:\n Stone.\nWET READ: Cyst.\n"
+        "FINDINGS AND IMPRESSION: Stone.\nNOTIFICATION: By phone.\nRECOMMENDATION(S): CT."
+    )
+    assert [(s.kind, s.heading) for s in find_sections(report)] == [
+        ("background", "TYPE OF EXAMINATION"),
+        ("background", "REASON FOR THIS EXAMINATION"),
+        ("findings", "WET READ"),
+        ("findings", "FINDINGS AND IMPRESSION"),
+        ("background", "NOTIFICATION"),
+        ("background", "RECOMMENDATION(S)"),
+    ]
