@@ -8,6 +8,7 @@ import torch
 
 from medvlp.config.task import load_task
 from medvlp.models.dual_encoder import DualEncoder
+from medvlp.models.radiograph.network import RadiographNetwork
 from medvlp.models.text_tower import KnowledgeText
 from medvlp.models.volume.attribute_network import AttributeNetwork
 from medvlp.models.volume.dual_encoder import VolumeDualEncoder
@@ -22,6 +23,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 TRAINING = [path for path in FILES if path.parent.name in {"pretrain", "smoke", "keep"}]
 SCANS = sorted((CONFIGS / "renalclip").glob("a*.yaml"))
+RADIOGRAPHS = sorted((CONFIGS / "devide").glob("*.yaml"))
 TASKS = [path for path in FILES if path.parent.name == "zeroshot"]
 
 
@@ -30,7 +32,7 @@ def name_of(path: Path) -> str:
 
 
 def test_configs__lie_in_folders_that_a_test_knows() -> None:
-    known = {"pretrain", "smoke", "keep", "renalclip", "zeroshot", "preprocess"}
+    known = {"pretrain", "smoke", "keep", "renalclip", "devide", "zeroshot", "preprocess"}
     assert {path.parent.name for path in FILES} <= known
     assert TRAINING
 
@@ -85,6 +87,23 @@ def test_scan_config__builds_networks_that_take_crops(path: Path) -> None:
     weights = sum(p.numel() for p in model.volume_tower.parameters())
     assert weights == (32_986_176 if is_full else 2_067_216)  # of the published network, and ours
     assert path.name.startswith(("attributes", "align"))
+
+
+@pytest.mark.parametrize("path", RADIOGRAPHS, ids=name_of)
+def test_radiograph_config__builds_a_network_that_judges_radiographs(path: Path) -> None:
+    built = build(["fit", f"--config={path}"])
+    settings = built.model._settings
+    is_full = path.stem == "full"
+    with torch.device("meta" if is_full else "cpu"), torch.no_grad():
+        model = RadiographNetwork(settings, vocab_size=50).eval()
+        pixels = torch.zeros(2, settings.channels, settings.input_px, settings.input_px)
+        patches = model.patch_projection(model.image_tower(pixels).patches)
+        if not is_full:
+            judged = model.decode(torch.zeros(3, settings.dim), patches)
+            assert judged.logits.shape == (2, 3)
+    assert patches.shape == (2, 196 if is_full else (settings.input_px // 16) ** 2, settings.dim)
+    weights = sum(p.numel() for p in model.image_tower.parameters())
+    assert (weights == 85_798_656) is is_full  # ViT-B/16
 
 
 @pytest.mark.parametrize("path", TASKS, ids=name_of)

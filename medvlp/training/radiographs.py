@@ -143,7 +143,9 @@ class RadiographModule(Learner):
                 f"data.text={data.text!r}, and the terms report and local read reports",
                 expected="data.text=tokens, or weight 0 of both terms",
             )
-        longest = max(data.max_tokens, data.max_facet_tokens)
+        longest = data.facets.tokens.ids.shape[1]
+        if self._terms.reads_reports:
+            longest = max(longest, data.max_tokens)
         check_text_length(longest, settings.text.max_tokens, "model.encoder.text.max_tokens")
         built = RadiographNetwork(settings, data.tokenizer.vocab_size, seed=self._seed)
         if self._text_from is not None:

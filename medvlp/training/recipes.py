@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medvlp.data.modules import PairsDataModule
+from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.registry import Registry
 from medvlp.training.knowledge import KnowledgeModule
@@ -13,6 +14,8 @@ from medvlp.training.knowledge_data import GraphAttributesDataModule
 from medvlp.training.knowledge_run import SaveTextTower
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.pairs_run import SaveBundle
+from medvlp.training.radiograph_run import SaveRadiographBundle
+from medvlp.training.radiographs import RadiographModule
 from medvlp.training.report_data import ReportsDataModule
 from medvlp.training.report_generation import ReportGenerationModule
 from medvlp.training.report_generation_run import SaveReportGenerator
@@ -63,3 +66,6 @@ RECIPES.register("scan-reports")(
     Recipe(ReportGenerationModule, ScanPairsDataModule, SaveReportGenerator)
 )
 RECIPES.register("scan-classes")(Recipe(ScanClassesModule, ScanPairsDataModule, SaveClassifier))
+RECIPES.register("radiographs")(
+    Recipe(RadiographModule, RadiographDataModule, SaveRadiographBundle)
+)
