@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from medvlp.radiographs.image import ValueRange
     from medvlp.radiographs.limits import RadiographLimits
 
-__all__ = ["is_radiograph_header", "read_dicom_radiograph"]
+__all__ = ["is_radiograph", "is_radiograph_header", "read_dicom_radiograph"]
 
 _MODALITIES = frozenset({"CR", "DX", "RG", "PX", "IO", "MG"})
 """DICOM's words for single projections on a detector, an imaging plate or film."""
@@ -37,9 +37,19 @@ _MAX_BITS = 16
 _PLAIN_BITS = 8
 
 
+def is_radiograph(modality: str, sop_class: str) -> bool:
+    """Say whether an object is an X-ray by its modality, or by its class where that is absent.
+
+    Args:
+        modality: DICOM's word, empty where the file does not tell.
+        sop_class: UID of the kind of object.
+    """
+    return modality in _MODALITIES or (not modality and sop_class in _CLASSES)
+
+
 def is_radiograph_header(header: RadiographHeader) -> bool:
-    """Say whether an object is an X-ray by its modality, or by its class where that is absent."""
-    kind = header.modality in _MODALITIES or (not header.modality and header.sop_class in _CLASSES)
+    """Say whether an object is an X-ray with pixels."""
+    kind = is_radiograph(header.modality, header.sop_class)
     return kind and bool(header.pixels.rows and header.pixels.columns and header.pixels.offset)
 
 

@@ -10,7 +10,6 @@ Source:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -38,9 +37,8 @@ PERCENTILES = (0.5, 99.5)
 _BORDER_TOLERANCE = 1 / 256
 """A row or column is border while its values differ by less than this share of the range."""
 
-_BLANK_RANGE = 0.02
-_BLANK_PIXELS = 1 << 20
-_BLANK_PERCENTILES = (0.1, 99.9)
+_BLANK_LEVELS = 5
+_BLANK_SHARES = (0.001, 0.999)
 
 
 @dataclass(frozen=True)
@@ -72,12 +70,15 @@ class LookupTable:
         first: Value that the first entry stands for; smaller ones take the first entry, larger
             ones than the table reaches the last.
         entries: Results, shape ``(N,)``, integer, N at least 1.
-        bits: Bits that an entry can use.
+        bits: Bits of the brightest result: those stated, or those that the entries use where the
+            stated ones cannot be.
+        stated_bits: Bits that the file states.
     """
 
     first: int
     entries: NDArray[np.int64]
     bits: int
+    stated_bits: int
 
 
 def window_values(values: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
@@ -144,12 +145,12 @@ def is_blank(pixels: NDArray[np.float32]) -> bool:
         pixels: Gray levels, shape ``(H, W)``.
 
     Returns:
-        Whether 99.8 % of its pixels lie within 2 % of the range; of a large picture, of the pixels
-        on an even raster of about a million.
+        Whether 99.8 % of its pixels lie within 5 of 256 levels.
     """
-    step = max(1, math.isqrt(pixels.size // _BLANK_PIXELS))
-    low, high = np.percentile(pixels[::step, ::step], _BLANK_PERCENTILES)
-    return bool(high - low < _BLANK_RANGE)
+    levels = np.clip(pixels * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    reached = np.bincount(levels.ravel(), minlength=256).cumsum() / pixels.size
+    low, high = np.searchsorted(reached, _BLANK_SHARES)
+    return bool(high - low < _BLANK_LEVELS)
 
 
 def _inside_border(values: NDArray[np.number]) -> tuple[slice, slice]:

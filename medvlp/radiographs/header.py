@@ -186,6 +186,10 @@ def _voi_table(
         else:
             if len(items) > 1:
                 notes.append(f"table {at + 1} of {len(items)} for display is used")
+            if table.bits != table.stated_bits:
+                notes.append(
+                    f"the table for display states {table.stated_bits} bits and uses {table.bits}"
+                )
             return table
     return None
 

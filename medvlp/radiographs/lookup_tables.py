@@ -42,7 +42,7 @@ def read_table(item: Dataset, *, is_little_endian: bool, is_signed: bool) -> Loo
     entries = _entries(item.get("LUTData"), count, order)
     if not 1 <= stated_bits <= 16 or entries.min() < 0:
         raise ValueError(f"a table whose entries have {stated_bits} bits")
-    return LookupTable(first, entries, _used_bits(entries, stated_bits))
+    return LookupTable(first, entries, _used_bits(entries, stated_bits), stated_bits)
 
 
 def _entries(data: object, count: int, order: str) -> NDArray[np.int64]:
@@ -70,10 +70,11 @@ def _integers(value: object, dtype: np.dtype[np.generic]) -> NDArray[np.int64]:
 
 
 def _used_bits(entries: NDArray[np.int64], stated_bits: int) -> int:
-    """Return the bits of the largest entry where the stated ones are more or too few.
+    """Return the bits of the largest entry where the stated ones cannot be.
 
     Exporters state 16 bits for tables of 12 (or 8 for tables of 12): taken at their word, the
-    picture would be nearly black, or white.
+    picture would be nearly black, or white. A table that reaches an eighth of its range is taken
+    at its word.
     """
     needed = max(int(entries.max()).bit_length(), 1)
-    return needed if needed > stated_bits or needed < stated_bits - 1 else stated_bits
+    return stated_bits if stated_bits - 3 < needed <= stated_bits else needed

@@ -14,6 +14,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     generate_uid,
@@ -59,7 +60,14 @@ def film_data_set(
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = syntax
-    data = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    data = FileDataset(
+        "",
+        {},
+        file_meta=meta,
+        preamble=b"\0" * 128,
+        is_implicit_VR=False,
+        is_little_endian=syntax != ExplicitVRBigEndian,
+    )
     data.SOPClassUID = meta.MediaStorageSOPClassUID
     data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     data.Modality = "DX"
