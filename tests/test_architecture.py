@@ -44,6 +44,7 @@ FORBIDDEN = {
     "knowledge/": ("torch",),
     "slides/": ("torch",),
     "volumes/": ("torch",),
+    "radiographs/": ("torch",),
     "phantoms/": ("torch",),
     "jobs/": ("torch",),
     "config/": ("torch",),
