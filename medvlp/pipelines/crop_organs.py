@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from medvlp.config.run_tables import write_case_rows
@@ -13,10 +12,10 @@ from medvlp.data.scan_pairs import ScanRecord, write_scan_pairs
 from medvlp.data.scan_store import CropStore, write_crops
 from medvlp.errors import DataError
 from medvlp.io import case_keys, json_sha256, write_json
-from medvlp.jobs.outcomes import JobReport
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import WorkerLimits, run_in_worker
 from medvlp.pipelines.cases import failure_rows
+from medvlp.pipelines.part_notes import file_stamps, read_note, refuse_repeated
 from medvlp.pipelines.training_scans import phase_letter
 from medvlp.types import Case
 from medvlp.volumes.case_scan import case_content_sha256
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from medvlp.jobs.outcomes import JobReport
     from medvlp.jobs.progress import ProgressSink
     from medvlp.jobs.runner import LeaseSettings
     from medvlp.pipelines.training_scans import TrainingScan
@@ -102,7 +102,13 @@ def crop_organs(
         progress=progress,
         lease=lease,
     )
-    report = _refuse_repeated(items, report, parts)
+    report = refuse_repeated(
+        items,
+        report,
+        lambda key: str(parts.note(key)["scan_sha256"]),
+        code="MV1732",
+        hint="list each scan once, for one patient",
+    )
     _gather(items, report, parts, out)
     cases = [
         CaseRow(case_id=i.case_id, case_key=i.key, path=str(i.payload.path.resolve()))
@@ -140,7 +146,7 @@ class _Parts:
         described = {name: value for name, value in vars(crops).items() if name != "hu"} | {
             "checksums": checksums,
             "plan_sha256": self._plan_sha256,
-            "files": _stamps(scan),
+            "files": file_stamps((scan.path, scan.mask)),
         }
         write_json(self._note(item.key), described)
 
@@ -161,11 +167,7 @@ class _Parts:
 
     def note(self, key: str) -> dict[str, Any]:
         """Return what was written beside the crops of a scan."""
-        try:
-            found = json.loads(self._note(key).read_bytes())
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_note(self._note(key))
 
     def crops(self, key: str, note: Mapping[str, Any]) -> CropStore:
         """Return the crops of a scan, to be read one by one."""
@@ -175,7 +177,7 @@ class _Parts:
         self, item: JobItem[TrainingScan], scan: TrainingScan, note: Mapping[str, Any]
     ) -> bool:
         """Compare size and time of the files, and their bytes only where these differ."""
-        if note.get("files") == _stamps(scan):
+        if note.get("files") == file_stamps((scan.path, scan.mask)):
             return True
         case = _case(item)
         same_mask = case.mask is not None and mask_content_sha256(case.mask) == note["mask_sha256"]
@@ -199,40 +201,6 @@ def _case(item: JobItem[TrainingScan]) -> Case:
     return Case(
         case_id=item.case_id, case_key=item.key, path=scan.path, modality="ct", mask=scan.mask
     )
-
-
-def _stamps(scan: TrainingScan) -> list[list[int]]:
-    """Return number of files, bytes and latest change of scan and mask."""
-    found = []
-    for path in (scan.path, scan.mask):
-        files = [] if path is None else [path, *(path.rglob("*") if path.is_dir() else ())]
-        stats = [file.stat() for file in files if file.exists()]
-        size = sum(stat.st_size for stat in stats)
-        found.append([len(stats), size, max((stat.st_mtime_ns for stat in stats), default=0)])
-    return found
-
-
-def _refuse_repeated(
-    items: Sequence[JobItem[TrainingScan]], report: JobReport, parts: _Parts
-) -> JobReport:
-    """Make a scan fail whose bytes are those of one before."""
-    first: dict[str, str] = {}
-    outcomes = []
-    for item, outcome in zip(items, report.outcomes, strict=True):
-        if outcome.status != "failed":
-            sha256 = str(parts.note(item.key)["scan_sha256"])
-            other = first.setdefault(sha256, item.case_id)
-            if other != item.case_id:
-                outcome = replace(  # noqa: PLW2901  the refused one takes its place
-                    outcome,
-                    status="failed",
-                    stage="gather",
-                    code="MV1732",
-                    reason=f"{item.case_id} has the bytes of {other}",
-                    hint="list each scan once, for one patient",
-                )
-        outcomes.append(outcome)
-    return JobReport(tuple(outcomes))
 
 
 def _gather(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medvlp.data.manifest_checks import SPLITS
 from medvlp.data.scan_checks import check_splits
 from medvlp.data.scan_reports import SideReport, read_report, report_of_columns
-from medvlp.errors import ConfigError, DataError, MedvlpError, nearest_name
+from medvlp.errors import DataError, MedvlpError
 from medvlp.pipelines.manifest import read_case_manifest, read_manifest_table
+from medvlp.pipelines.manifest_cells import (
+    cell_text,
+    check_table_columns,
+    hashed_name,
+    text_rows,
+)
 from medvlp.text.reports.measurements import find_measurements
 from medvlp.text.reports.sides import SIDES, Side
 
@@ -106,17 +111,8 @@ def read_training_scans(
         DataError: MV1726 if a patient is in two splits.
     """
     cases = read_case_manifest(manifest)
-    rows = [
-        {name: _text(value) for name, value in row.items()} for row in read_manifest_table(manifest)
-    ]
-    columns = set().union(*(row.keys() for row in rows)) if rows else set()
-    for name in _NEEDED:
-        if name not in columns:
-            raise ConfigError(
-                "MV1002",
-                f"manifest {manifest} has no column {name!r}{nearest_name(name, columns)}",
-                expected=f"columns {', '.join(_NEEDED)}",
-            )
+    rows = text_rows(read_manifest_table(manifest))
+    check_table_columns(manifest, rows, _NEEDED)
     check_splits(str(manifest), [(row["patient_id"], row["split"]) for row in rows])
     scans = []
     for case, row in zip(cases, rows, strict=True):
@@ -124,7 +120,7 @@ def read_training_scans(
             case_id=case.case_id,
             path=case.path,
             mask=case.mask,
-            patient=_hashed(row["patient_id"], salt),
+            patient=hashed_name(row["patient_id"], salt),
             phase=phase_letter(row.get("phase", "")),
             split=row["split"],
             months=math.nan,
@@ -164,27 +160,20 @@ def read_side_labels(
         DataError: MV1727 if a value is none of the classes, or a side stands twice.
     """
     rows = read_manifest_table(table)
-    columns = set(rows[0]) if rows else set()
-    for name in ("patient_id", "side", *classes):
-        if name not in columns:
-            raise ConfigError(
-                "MV1002",
-                f"table {table} has no column {name!r}{nearest_name(name, columns)}",
-                expected=f"columns patient_id, side, {', '.join(classes)}",
-            )
+    check_table_columns(table, rows, ("patient_id", "side", *classes), "table")
     found: dict[tuple[str, str], SideLabels] = {}
     for number, row in enumerate(rows, start=2):
         where = f"{table}, line {number}"
-        key = (_text(row["patient_id"]), _text(row["side"]))
+        key = (cell_text(row["patient_id"]), cell_text(row["side"]))
         if key[1] not in SIDES or key in found:
             raise _bad(where, "side", key[1], "left or right, once for each patient")
         attributes = {}
         for name, names in classes.items():
-            word = _text(row[name])
+            word = cell_text(row[name])
             if word and word not in names:
                 raise _bad(where, name, word, f"one of {list(names)}, or nothing")
             attributes[name] = names.index(word) if word else -1
-        malignant = _flag(where, "malignant", _text(row.get("malignant")))
+        malignant = _flag(where, "malignant", cell_text(row.get("malignant")))
         found[key] = SideLabels(malignant=malignant, attributes=attributes)
     return found
 
@@ -293,15 +282,6 @@ def _months(where: str, word: str) -> float:
             f"above 0, at most {_MOST_MONTHS:g}, or nothing: a time of 0 is no follow-up",
         )
     return months
-
-
-def _text(value: Any) -> str:  # noqa: ANN401  cells of Parquet tables
-    is_nothing = value is None or (isinstance(value, float) and math.isnan(value))
-    return "" if is_nothing else str(value).strip()
-
-
-def _hashed(patient: str, salt: str) -> str:
-    return hashlib.sha256(f"{salt}:{patient}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _bad(where: str, column: str, value: str, expected: str) -> DataError:
