@@ -14,11 +14,14 @@ from pydantic import Field
 
 from medvlp.cli.entry import run
 from medvlp.config.strict import OneOrMany, StrictModel
-from medvlp.errors import UsageError
 from medvlp.io import write_csv
 from medvlp.jobs.runner import JobReport, Outcome
 from medvlp.knowledge.facets import FindingBook
-from medvlp.knowledge.finding_sources import read_description_sources, write_finding_book
+from medvlp.knowledge.finding_sources import (
+    check_target,
+    read_description_sources,
+    write_finding_book,
+)
 from medvlp.knowledge.homogenise import homogenise
 from medvlp.knowledge.rewriting import rewrite_finding
 from medvlp.text.reports.language_model import LocalLanguageModel
@@ -46,8 +49,7 @@ class FindingsConfig(StrictModel):
 def main(config: FindingsConfig) -> JobReport:
     """Homogenise the sources of the configuration into one book."""
     started = time.monotonic()
-    if config.out.resolve() in {path.resolve() for path in config.sources}:
-        raise UsageError("MV2063", f"{config.out} is one of the sources", expected="another file")
+    check_target(config.out, config.sources)
     found = homogenise(
         read_description_sources(config.sources),
         name=config.name,
@@ -57,9 +59,8 @@ def main(config: FindingsConfig) -> JobReport:
     if config.language_model is not None:
         model = LocalLanguageModel(config.language_model, device=config.device)
         book = FindingBook(book.name, tuple(rewrite_finding(each, model) for each in book))
-    write_finding_book(
-        config.out, book, comment="Made by preprocessing.findings of:\n" + _list(book)
-    )
+    made_of = "".join(f"\n  {source}" for source in book.sources)
+    write_finding_book(config.out, book, comment=f"Made by preprocessing.findings of:{made_of}")
     left_out = config.out.with_suffix(".dropped.csv")
     rows = [vars(sentence) for sentence in found.dropped]
     write_csv(left_out, rows, ("finding", "source", "sentence", "reason"))
@@ -70,11 +71,6 @@ def main(config: FindingsConfig) -> JobReport:
     sys.stdout.write("".join(f"note: {note}\n" for note in book.notes))
     name = config.out.name
     return JobReport((Outcome(name, name, "done", time.monotonic() - started),))
-
-
-def _list(book: FindingBook) -> str:
-    names = dict.fromkeys(s for each in book for _, sources in each.provenance for s in sources)
-    return "\n".join(f"  {name}" for name in names)
 
 
 if __name__ == "__main__":

@@ -135,6 +135,12 @@ class FindingBook:
             ]
         )
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources of definitions and appearances, in the order of the texts."""
+        told = (item for finding in self.findings for item in finding.provenance)
+        return tuple(dict.fromkeys(name for _, names in told for name in names))
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the book, such as findings without any description."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from medvlp.knowledge.facets import FindingBook, FindingFacets
 
-__all__ = ["finding_book_yaml", "read_description_sources", "write_finding_book"]
+__all__ = ["check_target", "finding_book_yaml", "read_description_sources", "write_finding_book"]
 
 _COLUMNS = ("finding", "text")
 _SOURCE = "source"
@@ -60,6 +60,20 @@ def finding_book_yaml(book: FindingBook, *, comment: str = "") -> str:
     return above + yaml.dump(
         values, Dumper=_BookDumper, sort_keys=False, allow_unicode=True, width=96
     )
+
+
+def check_target(path: Path, sources: Iterable[Path]) -> None:
+    """Refuse to write a book over one of its sources.
+
+    Args:
+        path: Where the book is to be written.
+        sources: What it is made of.
+
+    Raises:
+        KnowledgeError: MV2063.
+    """
+    if path.resolve() in {source.resolve() for source in sources}:
+        raise KnowledgeError("MV2063", f"{path} is one of the sources", expected="another file")
 
 
 def write_finding_book(path: Path, book: FindingBook, *, comment: str = "") -> None:

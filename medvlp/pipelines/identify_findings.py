@@ -37,7 +37,6 @@ def finding_book_facts(path: Path) -> dict[str, Any]:
     """
     book = load_finding_book(path)
     kinds = [kind for finding in book for kind, _ in finding.texts()]
-    sources = dict.fromkeys(name for f in book for _, names in f.provenance for name in names)
     return {
         "name": book.name,
         "findings": len(book),
@@ -46,7 +45,7 @@ def finding_book_facts(path: Path) -> dict[str, Any]:
         "appearances": kinds.count("appearance"),
         "concepts": sum(finding.concept is not None for finding in book),
         "sided": sum(finding.sided for finding in book),
-        "sources": list(sources),
+        "sources": list(book.sources),
         "sha256": book.content_sha256,
         **{f"finding {finding.name}": _line(finding.texts(), finding.concept) for finding in book},
         **({"note": " ".join(book.notes)} if book.notes else {}),

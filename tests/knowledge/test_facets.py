@@ -60,6 +60,10 @@ def test_load_finding_book__reads_every_facet(book: FindingBook) -> None:
     )
 
 
+def test_sources__stand_once_in_order(book: FindingBook) -> None:
+    assert book.sources == ("lecture", "atlas")
+
+
 def test_texts__name_their_kind(book: FindingBook) -> None:
     assert book.findings[0].texts() == (
         ("name", "Lung Nodule"),
