@@ -4,14 +4,14 @@ Target, over five seeds: with 20 % of the patients, stage 1 (attributes) then al
 3 points of zero-shot malignancy AUROC above alignment alone (paired interval); identical reports as
 positives of each other retrieve better than plain InfoNCE.
 
-Each seed has its own phantom patients, split by patient, and its own weights. Reports are read by
-the kidney schema's rules for stage 1, which sees the same patients as the alignment that it is
-compared with; ``alignment alone, as many steps`` sees as many kidneys more as stage 1 did. The
-tokenizer is that of all training reports in every arm. Malignancy is asked in words of reports
-(``task.yaml``), of test kidneys with a mass; the phantom draws it from the findings, so no reader
-can reach 100. Retrieval is among all test kidneys, both ways, and a report that says the same is a
-hit in every arm. C-index: a linear Cox head on the embeddings of the arm's training patients,
-judged on test patients.
+Each seed has its own phantom patients, split by patient, and its own weights. Crops are centred on
+the mass of a kidney that has one. Reports are read by the kidney schema's rules for stage 1, which
+sees the same patients as the alignment that it is compared with; ``alignment alone, as many steps``
+sees as many kidneys more as stage 1 did. The tokenizer is that of all training reports in every
+arm. Malignancy is asked in words of reports (``task.yaml``), of test kidneys with a mass; the
+phantom draws it from the findings, so no reader can reach 100. Retrieval is among all test kidneys,
+both ways, and a report that says the same is a hit in every arm. C-index: a linear Cox head on the
+embeddings of the arm's training patients, judged on test patients.
 
 Positives stand decoupled from each other. Outside the logarithm, as in supervised contrast, they
 are plain InfoNCE to the last digit of the gradient wherever equal reports have one embedding

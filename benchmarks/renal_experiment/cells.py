@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from filelock import FileLock
 
+from benchmarks.renal_experiment.crops import make_crops
 from benchmarks.renal_experiment.evaluation import judge_alignment, judge_attributes
 from benchmarks.renal_experiment.figures import measure
 from benchmarks.renal_experiment.settings import ARMS, TASK_FILE, Recipe
-from benchmarks.renal_experiment.training import make_crops, train_arm
+from benchmarks.renal_experiment.training import train_arm
 from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.io import content_sha256, json_sha256, publish_file, write_json
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bench", "Cell", "load_arrays", "run_cell"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

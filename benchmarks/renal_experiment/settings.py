@@ -48,6 +48,9 @@ ARMS: dict[str, ArmSettings] = {
         part="few",
         begins_with="attributes-few",
     ),
+    "longer-few": ArmSettings(
+        title="alignment alone, as many steps, 20 %", learns="reports", part="few", adds_steps=True
+    ),
     "plain-few": ArmSettings(
         title="stage 1, then plain InfoNCE, 20 %",
         learns="reports",
@@ -65,9 +68,6 @@ ARMS: dict[str, ArmSettings] = {
         part="all",
         begins_with="attributes",
         objective="plain",
-    ),
-    "longer-few": ArmSettings(
-        title="alignment alone, as many steps, 20 %", learns="reports", part="few", adds_steps=True
     ),
 }
 """Name of an arm to what it does; an arm comes after the one that it begins with."""

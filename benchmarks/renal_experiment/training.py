@@ -1,4 +1,4 @@
-"""Crops of phantom patients, and the two stages by ``medvlp train`` with the shipped files."""
+"""The two stages by ``medvlp train`` with the shipped files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import math
 import shutil
 from typing import TYPE_CHECKING
 
-from medvlp.data.scan_manifest import INFO_FILE
-from medvlp.pipelines.phantom_scan_pairs import write_phantom_scan_pairs
 from medvlp.training.cli import main as train
 from medvlp.training.demo import shipped_config
 from medvlp.training.run import BUNDLE_FOLDER, IMAGE_TOWER_FOLDER
@@ -16,37 +14,15 @@ from medvlp.training.run import BUNDLE_FOLDER, IMAGE_TOWER_FOLDER
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.renal_experiment.settings import ArmSettings, DataSettings, Recipe
+    from benchmarks.renal_experiment.settings import ArmSettings, Recipe
 
-__all__ = ["make_crops", "train_arm"]
+__all__ = ["train_arm"]
 
 _CONFIGS = {
     "attributes": "renalclip/attributes_small.yaml",
     "reports": "renalclip/align_small.yaml",
 }
 _RESULTS = {"attributes": IMAGE_TOWER_FOLDER, "reports": BUNDLE_FOLDER}
-
-
-def make_crops(folder: Path, data: DataSettings, seed: int) -> None:
-    """Write the crops of a seed, unless they are there.
-
-    Args:
-        folder: Where to.
-        data: Which.
-        seed: Seed of the patients.
-    """
-    if (folder / INFO_FILE).exists():
-        return
-    write_phantom_scan_pairs(
-        folder,
-        patients=data.train_patients + data.test_patients,
-        seed=seed,
-        shape_zyx=data.shape_zyx,
-        spacing_mm=data.spacing_mm,
-        margin_zyx=data.margin_zyx,
-        phases=data.phases,
-        splits=("train",) * data.train_patients + ("test",) * data.test_patients,
-    )
 
 
 def train_arm(
