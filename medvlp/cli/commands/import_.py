@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from medvlp.models.bundle_schema import BundleMeta
-    from medvlp.models.volume.bundle_schema import VolumeBundleMeta
+    from medvlp.models.bundle_kinds import AnyBundleMeta
 
 __all__ = ["import_release"]
 
@@ -31,13 +30,15 @@ def import_release(
     activation: Literal["gelu", "quick_gelu"] | None = None,
     texts: Path | None = None,
     orientation: str | None = None,
+    text_model: str | None = None,
+    input_px: int | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Convert a released model of another program into a bundle. Nothing of it is run.
 
     Args:
         kind: keep, kep, plip, open-clip, quiltnet or biomedclip for slides; renalclip, ct-clip,
-            merlin or ct-fm for CT.
+            merlin or ct-fm for CT; medklip, kad, mavl or carzero for chest X-rays.
         source: Its folder, a file of weights, or hf-hub:owner/name.
         out: The new bundle, a folder.
         name: The model's name in outputs.
@@ -49,6 +50,9 @@ def import_release(
         activation: Activation of the image tower, for KEP-32.
         texts: File of texts with their embeddings, for RenalCLIP and Merlin.
         orientation: Sides towards which x, y and z of a CT grow, such as LPS, if you know better.
+        text_model: Text encoder of MedKLIP and MAVL, a folder or hf-hub:owner/name; for KAD and
+            CARZero the folder of their tokenizer and settings.
+        input_px: Side of the images of KAD, if its file does not say.
         json_output: Print JSON for programs.
     """
     from medvlp.models.importers import kinds
@@ -66,6 +70,8 @@ def import_release(
         activation=activation,
         texts=texts,
         orientation=orientation,
+        text_model=text_model,
+        input_px=input_px,
     )
     report = kinds.import_release(kind, request)
     meta = report.meta
@@ -90,8 +96,8 @@ def import_release(
     return 0
 
 
-def _input_facts(meta: BundleMeta | VolumeBundleMeta) -> dict[str, object]:
-    """Return the scale of tiles, or how boxes are cut from a scan."""
+def _input_facts(meta: AnyBundleMeta) -> dict[str, object]:
+    """Return the scale of tiles, or how scans and radiographs are brought to the input."""
     record = meta.model_dump(mode="json")
-    names = ("preprocessing",) if meta.modality == "ct" else ("scale",)
+    names = ("scale",) if "scale" in record else ("preprocessing",)
     return {name: record[name] for name in names}

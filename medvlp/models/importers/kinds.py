@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from medvlp.errors import UsageError
+from medvlp.models.importers.carzero import import_carzero
 from medvlp.models.importers.ct_clip import import_ct_clip
 from medvlp.models.importers.ct_fm import import_ct_fm
+from medvlp.models.importers.kad import import_kad
 from medvlp.models.importers.keep import import_keep
 from medvlp.models.importers.kep import import_kep
+from medvlp.models.importers.mavl import import_mavl
+from medvlp.models.importers.medklip import import_medklip
 from medvlp.models.importers.merlin import import_merlin
 from medvlp.models.importers.open_clip_layout import BIOMEDCLIP, QUILTNET, import_open_clip
 from medvlp.models.importers.plip import import_plip
@@ -22,6 +26,8 @@ __all__ = ["IMPORTERS", "Importer", "import_release"]
 
 _OF_SLIDES = ("mpp", "tile_px", "tokenizer", "architecture", "activation")
 _OF_VOLUMES = ("texts", "orientation")
+_OF_RADIOGRAPHS = ("text_model", "tokenizer")
+_ALL = tuple(dict.fromkeys((*_OF_SLIDES, *_OF_VOLUMES, *_OF_RADIOGRAPHS, "input_px")))
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,18 @@ IMPORTERS.register("merlin")(
 IMPORTERS.register("ct-clip")(
     Importer("CT-CLIP, a file of weights", import_ct_clip, ("tokenizer", "orientation"))
 )
+IMPORTERS.register("medklip")(
+    Importer("MedKLIP, a checkpoint of its training", import_medklip, _OF_RADIOGRAPHS)
+)
+IMPORTERS.register("kad")(
+    Importer("KAD, a checkpoint of its training", import_kad, (*_OF_RADIOGRAPHS, "input_px"))
+)
+IMPORTERS.register("mavl")(
+    Importer("MAVL, a checkpoint of its training", import_mavl, _OF_RADIOGRAPHS)
+)
+IMPORTERS.register("carzero")(
+    Importer("CARZero, a checkpoint of Lightning", import_carzero, _OF_RADIOGRAPHS)
+)
 
 
 def import_release(kind: str, request: ImportRequest) -> ImportReport:
@@ -80,7 +98,7 @@ def import_release(kind: str, request: ImportRequest) -> ImportReport:
         raise UsageError(
             "MV2112", f"{request.out} is there already", expected="a path for a new folder"
         )
-    flags = {name: f"--{name.replace('_', '-')}" for name in (*_OF_SLIDES, *_OF_VOLUMES)}
+    flags = {name: f"--{name.replace('_', '-')}" for name in _ALL}
     for option in sorted(flags.keys() - set(importer.options)):
         if getattr(request, option) is not None:
             raise UsageError(

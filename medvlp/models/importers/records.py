@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from medvlp.models.bundle_schema import BundleMeta
-    from medvlp.models.volume.bundle_schema import VolumeBundleMeta
+    from medvlp.models.bundle_kinds import AnyBundleMeta
     from medvlp.types import ImagePreprocessing
 
 __all__ = ["Activation", "ImportReport", "ImportRequest", "Origin", "make_card", "make_provenance"]
@@ -44,6 +43,9 @@ class ImportRequest:
         texts: File of texts with their embeddings, for models of volumes without a text tower.
         orientation: Sides towards which x, y and z of the volume grow, such as ``LPS``, where the
             release does not settle it; None for what is taken as likely.
+        text_model: Text encoder of a network for radiographs that comes without its own, or whose
+            settings and tokenizer lie elsewhere: a folder or ``hf-hub:owner/name``.
+        input_px: Side of the images of a network for radiographs, where its file does not say.
     """
 
     source: str
@@ -57,6 +59,8 @@ class ImportRequest:
     activation: Activation | None = None
     texts: Path | None = None
     orientation: str | None = None
+    text_model: str | None = None
+    input_px: int | None = None
 
     def scale(self) -> BundleScale | None:
         """Return the physical scale of training tiles, or None where none was given.
@@ -87,12 +91,14 @@ class Origin:
         data: What it was trained on, in words.
         license: Licence of the weights, as their authors state it.
         notes: What a user must know, in sentences.
+        holds_umls: Whether text of the UMLS went into the training.
     """
 
     name: str
     data: str
     license: str
     notes: tuple[str, ...] = ()
+    holds_umls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +113,7 @@ class ImportReport:
     """
 
     folder: Path
-    meta: BundleMeta | VolumeBundleMeta
+    meta: AnyBundleMeta
     num_weights: int
     notes: tuple[str, ...] = field(default=())
 
@@ -161,6 +167,7 @@ def make_provenance(
         medvlp_version=__version__,
         libraries={name: version(name) for name in libraries},
         data=origin.data,
+        holds_umls=origin.holds_umls,
         sources={path.name: content_sha256(path) for path in files},
         notes=(*origin.notes, *notes),
     )

@@ -8,6 +8,8 @@ import torch
 
 from medvlp.cli.main import main
 from medvlp.models.bundle import load_bundle
+from tests.models.conftest import filled_randomly
+from tests.models.importers.chest_releases import Medklip, write_bert
 from tests.models.importers.releases import write_keep
 from tests.models.importers.volume_releases import renalclip_tensors
 
@@ -66,3 +68,20 @@ def test_import__makes_a_bundle_of_a_model_of_volumes_that_inspect_describes(tmp
     assert main([*words[:-1], str(tmp_path / "b"), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["modality"], record["preprocessing"]["region"]) == ("ct", "kidney")
+
+
+def test_import__makes_a_bundle_of_a_network_for_radiographs_that_inspect_describes(
+    tmp_path, capsys
+):
+    write_bert(tmp_path / "bert")
+    state = {f"module.{n}": t for n, t in filled_randomly(Medklip()).state_dict().items()}
+    torch.save({"model": state}, tmp_path / "released.pth")
+    out = tmp_path / "bundle"
+    words = ["import", "medklip", str(tmp_path / "released.pth"), "--out", str(out)]
+    assert main(words) == 1
+    assert "MV2118" in capsys.readouterr().err
+    assert main([*words, "--text-model", str(tmp_path / "bert"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["modality"], record["preprocessing"]["input_px"]) == ("radiograph", 224)
+    assert main(["inspect", str(out)]) == 0
+    assert "medklip" in capsys.readouterr().out

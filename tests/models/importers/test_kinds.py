@@ -12,9 +12,12 @@ from medvlp.models.importers.records import ImportRequest
 def test_importers__are_the_kinds_that_are_documented():
     slides = ["biomedclip", "keep", "kep", "open-clip", "plip", "quiltnet"]
     volumes = ["ct-clip", "ct-fm", "merlin", "renalclip"]
-    assert list(IMPORTERS) == sorted(slides + volumes)
+    radiographs = ["carzero", "kad", "mavl", "medklip"]
+    assert list(IMPORTERS) == sorted(slides + volumes + radiographs)
     turned = [kind for kind in IMPORTERS if "orientation" in IMPORTERS.get(kind).options]
     assert turned == volumes
+    read = [kind for kind in IMPORTERS if "text_model" in IMPORTERS.get(kind).options]
+    assert read == radiographs
     assert all(IMPORTERS.get(kind).summary for kind in IMPORTERS)
 
 
@@ -55,6 +58,9 @@ def test_import_release__tells_a_bad_scale_before_reading(tmp_path):
         ("merlin", {"tokenizer": Path("t")}),
         ("ct-clip", {"texts": Path("t.npz")}),
         ("renalclip", {"architecture": "ViT-B-16"}),
+        ("keep", {"text_model": "bert"}),
+        ("carzero", {"input_px": 224}),
+        ("kad", {"orientation": "LPS"}),
     ],
 )
 def test_import_release__refuses_an_option_that_the_kind_does_not_have(tmp_path, kind, options):
