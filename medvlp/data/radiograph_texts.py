@@ -6,6 +6,7 @@ Letters: N texts, C findings.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -78,6 +79,9 @@ def other_side(names: Sequence[str]) -> tuple[int, ...]:
 def find_facets(book: FindingBook, names: Sequence[str]) -> list[FindingFacets]:
     """Return the findings of some names or synonyms.
 
+    A name with a side (``left pleural effusion``) that the book does not have is that side of the
+    finding without it, if the book says that it has sides.
+
     Args:
         book: The book.
         names: The names.
@@ -87,7 +91,7 @@ def find_facets(book: FindingBook, names: Sequence[str]) -> list[FindingFacets]:
     """
     found = []
     for name in names:
-        facets = book.find(name)
+        facets = book.find(name) or _one_side(book, name)
         if facets is None:
             raise DataError(
                 "MV1796",
@@ -98,6 +102,17 @@ def find_facets(book: FindingBook, names: Sequence[str]) -> list[FindingFacets]:
             )
         found.append(facets)
     return found
+
+
+def _one_side(book: FindingBook, name: str) -> FindingFacets | None:
+    side, _, rest = " ".join(name.split()).partition(" ")
+    facets = book.find(rest) if side.lower() in {"left", "right"} and rest else None
+    if facets is None or not facets.sided:
+        return None
+    named = {text: f"{side.lower()} {text}" for text in facets.names}
+    return replace(
+        facets, name=named[facets.name], synonyms=tuple(named[text] for text in facets.synonyms)
+    )
 
 
 def sided_by_text(findings: Sequence[FindingFacets]) -> frozenset[str]:

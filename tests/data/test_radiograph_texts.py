@@ -66,6 +66,19 @@ def test_find_facets__takes_synonyms_and_names_the_nearest() -> None:
         find_facets(book, ["cardiomegalie"])
 
 
+def test_find_facets__takes_one_side_of_a_finding_that_has_sides() -> None:
+    book = load_finding_book()
+    (left,) = find_facets(book, ["left pleural effusion"])
+    whole = book.find("pleural effusion")
+    assert whole is not None
+    assert left.name == "left pleural effusion"
+    assert left.synonyms[0] == f"left {whole.synonyms[0]}"
+    assert left.appearances == whole.appearances
+    for name in ("left cardiomegaly", "left", "upper pleural effusion"):
+        with pytest.raises(DataError, match="MV1796"):
+            find_facets(book, [name])
+
+
 def test_tokenize_facets__numbers_texts_by_finding_and_kind() -> None:
     findings = [
         FindingFacets("nodule", ("spot",), "A small thing.", ("It is round.", "It is bright.")),
