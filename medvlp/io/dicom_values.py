@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
-__all__ = ["integer_of", "number_of", "numbers_of", "word_of", "words_of"]
+from pydicom import config
+from pydicom.uid import UID
+
+__all__ = ["integer_of", "number_of", "numbers_of", "uid_name", "word_of", "words_of"]
 
 
 def words_of(value: object) -> tuple[str, ...]:
@@ -49,3 +53,13 @@ def numbers_of(value: object, count: int) -> tuple[float, ...] | None:
     if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
         raise ValueError(f"{len(numbers)} numbers where {count} finite ones belong")
     return numbers
+
+
+def uid_name(uid: str) -> str:
+    """Return what a UID is called, the UID itself where it has no name, ``unknown`` for others.
+
+    Args:
+        uid: What a file holds in place of a UID; text that is none never reaches a message.
+    """
+    name = str(UID(uid, validation_mode=config.IGNORE).name)
+    return name if name != uid or re.fullmatch(r"[0-9.]{1,64}", uid) else "unknown"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydicom.uid import UID
 
 from medvlp.errors import RadiographError
 from medvlp.io.codestreams import is_lossy_syntax, is_readable_syntax
 from medvlp.io.dicom_frames import check_extent, read_frame
+from medvlp.io.dicom_values import uid_name
 from medvlp.io.pixel_layout import has_plain_bits
 from medvlp.radiographs.display import Window, look_up, percentile_range, window_values
 from medvlp.radiographs.frames import chosen_frame
@@ -84,8 +84,8 @@ def _check_kind(header: RadiographHeader) -> None:
         return
     name = header.path.name
     if not header.pixels.offset or not header.pixels.rows or not header.pixels.columns:
-        sort = UID(header.sop_class).name if header.sop_class else "an object of unknown kind"
-        raise RadiographError("MV2405", f"{name} holds no image: {sort[:64]}", expected="an X-ray")
+        sort = uid_name(header.sop_class) if header.sop_class else "an object of unknown kind"
+        raise RadiographError("MV2405", f"{name} holds no image: {sort}", expected="an X-ray")
     raise RadiographError(
         "MV2405",
         f"{name} has modality {header.modality[:16]!r}",
@@ -115,7 +115,7 @@ def _check_pixels(header: RadiographHeader, limits: RadiographLimits) -> None:
     if not is_readable_syntax(layout.transfer_syntax):
         raise RadiographError(
             "MV2410",
-            f"{name} has the transfer syntax {UID(layout.transfer_syntax).name[:64]}",
+            f"{name} has the transfer syntax {uid_name(layout.transfer_syntax)}",
             expected="uncompressed, deflated, RLE, JPEG, JPEG lossless, JPEG-LS or JPEG 2000",
             hint="export the file without compression",
         )
@@ -127,13 +127,19 @@ def _displayed(
     """Return gray levels, bright where dense, how they came about, and what was noticed."""
     low = -(1 << (header.pixels.bits_stored - 1)) if header.pixels.is_signed else 0
     every = np.arange(low, low + (1 << header.pixels.bits_stored), dtype=np.float64)
-    if header.modality_table is None:
-        values = every * header.slope + header.intercept
-    else:
+    if header.modality_table is not None:
         values = look_up(every, header.modality_table)
+    else:
+        with np.errstate(all="ignore"):
+            values = every * header.slope + header.intercept
     at = stored.astype(np.int64) - low
     shown = _shown(header, stored)
-    levels, value_range, notes = _levels(header, values, at, shown, window)
+    with np.errstate(all="ignore"):  # overflow is refused below
+        levels, value_range, notes = _levels(header, values, at, shown, window)
+    if not np.isfinite(levels).all():
+        raise RadiographError(
+            "MV2411", f"{header.path.name} rescales its values beyond what numbers can hold"
+        )
     if header.pixels.photometric == "MONOCHROME1":
         levels = 1.0 - levels
     pixels = levels.astype(np.float32)[at]

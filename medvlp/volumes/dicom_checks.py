@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydicom.uid import UID
-
 from medvlp.errors import VolumeError
 from medvlp.io.codestreams import is_lossy_syntax, is_readable_syntax
 from medvlp.io.dicom_frames import check_extent
+from medvlp.io.dicom_values import uid_name
 from medvlp.io.pixel_layout import has_plain_bits
 from medvlp.volumes.volume import Finding
 
@@ -79,7 +78,7 @@ def check_kind(name: str, header: SliceHeader, modalities: Collection[str]) -> N
             "MV2211", f"{name} is {what}, not slices of a volume", expected="axial slices of a CT"
         )
     if kind != "slice":
-        sort = UID(header.sop_class).name if header.sop_class else "an object of unknown kind"
+        sort = uid_name(header.sop_class) if header.sop_class else "an object of unknown kind"
         raise VolumeError(
             "MV2210", f"{name} holds no image of a scan: {sort}", expected="a CT image"
         )
@@ -125,7 +124,7 @@ def check_pixels(name: str, header: SliceHeader, limits: VolumeLimits) -> None:
     if not is_readable_syntax(layout.transfer_syntax):
         raise VolumeError(
             "MV2212",
-            f"{name}: {header.name} has the transfer syntax {UID(layout.transfer_syntax).name}",
+            f"{name}: {header.name} has the transfer syntax {uid_name(layout.transfer_syntax)}",
             expected="uncompressed, deflated, RLE, JPEG lossless, JPEG-LS or JPEG 2000",
             hint="export the series without compression",
         )

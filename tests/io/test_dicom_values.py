@@ -4,7 +4,14 @@ import pytest
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
-from medvlp.io.dicom_values import integer_of, number_of, numbers_of, word_of, words_of
+from medvlp.io.dicom_values import (
+    integer_of,
+    number_of,
+    numbers_of,
+    uid_name,
+    word_of,
+    words_of,
+)
 
 
 def test_words__are_stripped_and_upper_case() -> None:
@@ -31,3 +38,11 @@ def test_numbers__are_finite_or_none() -> None:
             numbers_of(value, 3)
     with pytest.raises(ValueError, match="a rescale of inf"):
         number_of("inf")
+
+
+def test_uid_name__lets_no_other_text_through() -> None:
+    """Damaged files hold anything there; neither a warning nor the text reaches the user."""
+    assert uid_name("1.2.840.10008.1.2.4.90") == "JPEG 2000 Image Compression (Lossless Only)"
+    assert uid_name("1.3.46.670589.33.1.4.1") == "1.3.46.670589.33.1.4.1"
+    for other in ("1.2.840.j0008", "Doe^Jane", "1" * 65, ""):
+        assert uid_name(other) == "unknown"
