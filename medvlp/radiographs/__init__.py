@@ -5,5 +5,5 @@
 ``pictures``. ``display`` makes gray levels of stored values, ``frames`` asks which picture of a
 film is meant, and ``limits`` cap what a hostile file may ask for. An ``image`` holds values in
 [0, 1], bright where the body is dense. ``framing`` brings it to the square that a network takes,
-and leads boxes and maps back.
+and leads boxes and maps back; ``features`` keeps what an encoder makes of it.
 """

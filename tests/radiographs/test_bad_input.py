@@ -148,9 +148,24 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         "MV2409",
     ),
     "unknown transfer syntax": (unknown_syntax, "MV2410"),
+    "damaged transfer syntax": (
+        lambda path: written(
+            path,
+            write_film(path, stored_film())
+            .read_bytes()
+            .replace(b"1.2.840.10008.1.2.1\0", b"1.2.84~.10008.1.2.1\0"),
+        ),
+        "MV2410",
+    ),
     "odd bits": (odd_bits, "MV2410"),
     "rescale by 0": (
         lambda path: write_film(path, stored_film(), RescaleSlope=0, RescaleIntercept=0),
+        "MV2411",
+    ),
+    "rescale beyond all numbers": (
+        lambda path: write_film(
+            path, stored_film(), RescaleSlope="1e307", RescaleIntercept=0, BurnedInAnnotation="NO"
+        ),
         "MV2411",
     ),
     "damaged table": (short_table, "MV2411"),

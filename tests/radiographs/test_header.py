@@ -113,6 +113,25 @@ def test_header__reads_tables_in_implicit_files(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.voi_table.entries, entries)
 
 
+@pytest.mark.parametrize(
+    ("elements", "first"),
+    [
+        ({"RescaleSlope": 1, "RescaleIntercept": 0}, 64636),
+        ({"RescaleSlope": 1, "RescaleIntercept": -1000}, -900),
+        ({"RescaleSlope": -1, "RescaleIntercept": 0}, -900),
+        ({"is_signed": True}, -900),
+    ],
+)
+def test_header__reads_the_start_of_a_table_as_values_can_be(
+    tmp_path: Path, elements: dict[str, object], first: int
+) -> None:
+    """64636 and -900 have the same bits; which is meant follows from the values looked up."""
+    item = lookup_item(np.arange(4096), 64636, 12)
+    found = header(tmp_path, VOILUTSequence=[item], **elements)
+    assert found.voi_table is not None
+    assert found.voi_table.first == first
+
+
 def test_header__takes_the_first_table_that_is_whole(tmp_path: Path) -> None:
     entries = np.linspace(0, 65535, 4096).astype(np.int64)
     broken = lookup_item(entries, 0, 16)
