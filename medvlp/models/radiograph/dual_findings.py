@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from medvlp.models.bundle import Bundle
     from medvlp.models.radiograph.finding_model import JudgeMode
 
-__all__ = ["ABSENT", "PRESENT", "DualFindings"]
+__all__ = ["ABSENT", "DualFindings"]
 
-PRESENT, ABSENT = "{}", "no {}"
-"""Texts for and against a finding, ``{}`` standing for each of its names."""
+ABSENT = "no {}"
+"""What stands for a name in a text against a finding."""
 
 
 class DualFindings:
     """Findings by a pair of towers that embed images and texts in one space.
 
-    The probability is the mean, over the names of a finding, of the softmax of the logit scale
-    times the cosines with the text for and the text against it. Definitions and appearances are not
-    used: they have no text against them.
+    The probability is the mean, over the names of a finding and the bundle's caption templates (the
+    bare name where it has none), of the softmax of the logit scale times the cosines with the text
+    for and the text against it. Definitions and appearances are not used: they have no text against
+    them.
 
     Args:
         bundle: The pair of towers.
-        present: Text for a finding.
-        absent: Text against it.
+        absent: What stands for a name in a text against a finding.
 
     Attributes:
         dim: Length D of an embedding.
@@ -54,12 +54,13 @@ class DualFindings:
 
     modes: tuple[JudgeMode, ...] = ("similarity",)
 
-    def __init__(self, bundle: Bundle, *, present: str = PRESENT, absent: str = ABSENT) -> None:
+    def __init__(self, bundle: Bundle, *, absent: str = ABSENT) -> None:
         self.dim = bundle.image_encoder.dim
         self.precision: str = bundle.image_encoder.precision
         self.logit_scale: float | None = bundle.logit_scale
         self._bundle = bundle
-        self._forms = (present, absent)
+        self._templates = (bundle.meta.templates if bundle.meta else ()) or ("{}",)
+        self._absent = absent
 
     def embed_images(self, pixels: NDArray[np.float32] | torch.Tensor) -> NDArray[np.float32]:
         """Embed images ``(B, S, S)``, values in [0, 1], as unit vectors ``(B, D)``, float32.
@@ -83,13 +84,19 @@ class DualFindings:
         Raises:
             ValueError: If there is no finding.
         """
-        names = [(name, i) for i, finding in enumerate(findings) for name in finding.names]
-        if not names:
+        asked = [
+            (template, name, index)
+            for index, finding in enumerate(findings)
+            for name in finding.names
+            for template in self._templates
+        ]
+        if not asked:
             msg = "findings is empty: there is nothing to ask for"
             raise ValueError(msg)
-        texts = [form.replace("{}", name) for form in self._forms for name, _ in names]
+        texts = [template.replace("{}", name) for template, name, _ in asked]
+        texts += [t.replace("{}", self._absent.replace("{}", name)) for t, name, _ in asked]
         present, against = torch.from_numpy(self.embed_texts(texts)).chunk(2)
-        class_index = torch.tensor([index for _, index in names])
+        class_index = torch.tensor([index for _, _, index in asked])
         return FindingQueries(tuple(findings), None, present, class_index, against.unsqueeze(1))
 
     def judge(

@@ -1,5 +1,6 @@
 """CARZero's checkpoints give the scores of CARZero's own parts after the import."""
 
+import os
 import sys
 import types
 from dataclasses import replace
@@ -43,8 +44,11 @@ def release(tmp_path, monkeypatch):
     network = filled_randomly(Carzero(SMALL)).eval()
     write_bert(tmp_path / "bert", with_weights=False, sizes=SMALL["bert"])
     state = {f"CARZero.{name}": tensor for name, tensor in network.state_dict().items()}
-    record = {"state_dict": state, "hyper_parameters": config, "epoch": 14}
-    torch.save(record, tmp_path / "carzero.ckpt")
+    torch.save(
+        {"state_dict": state, "hyper_parameters": config, "epoch": 14},
+        tmp_path / "carzero.ckpt",
+    )
+    record = {"state_dict": state, "epoch": 14}
     monkeypatch.delitem(sys.modules, module.__name__)
     request = ImportRequest(
         source=str(tmp_path / "carzero.ckpt"),
@@ -104,4 +108,23 @@ def test_import_carzero__uses_every_tensor(release, tmp_path, name, code):
     with pytest.raises(MedvlpError, match=name.removeprefix("CARZero.").split(".")[-1]) as caught:
         import_release("carzero", replace(request, source=str(tmp_path / "other.ckpt")))
     assert caught.value.code == code
+    assert not (tmp_path / "b").exists()
+
+
+class Evil:
+    def __init__(self, canary) -> None:
+        self.canary = canary
+
+    def __reduce__(self):
+        return (os.system, (f"touch {self.canary}",))
+
+
+def test_import_carzero__runs_nothing_that_hides_in_the_settings(release, tmp_path):
+    _, record, request = release
+    evil = {"model": {"text": [Evil(tmp_path / "canary")]}}
+    torch.save({**record, "hyper_parameters": evil}, tmp_path / "evil.ckpt")
+    with pytest.raises(MedvlpError, match=r"asks for posix\.system") as caught:
+        import_release("carzero", replace(request, source=str(tmp_path / "evil.ckpt")))
+    assert caught.value.code == "MV2104"
+    assert not (tmp_path / "canary").exists()
     assert not (tmp_path / "b").exists()

@@ -2,9 +2,11 @@
 
 import argparse
 import builtins
+import io
 import os
 import pickle
 import subprocess
+import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -242,3 +244,38 @@ def test_read_checkpoint__tells_a_pointer_and_a_missing_file_apart(tmp_path):
     with pytest.raises(ModelError, match="git lfs pull") as caught:
         read_checkpoint(path)
     assert caught.value.code == "MV2102"
+
+
+def test_read_checkpoint__refuses_archives_of_the_first_torch(tmp_path, canary):
+    """Those were tar files with a pickle in each member."""
+    path = tmp_path / "model.tar"
+    evil = pickle.dumps(Gadget(os.system, f"touch {canary}"), 2)
+    with tarfile.open(path, "w") as archive:
+        for name in ("sys_info", "pickle", "storages", "tensors"):
+            member = tarfile.TarInfo(name)
+            member.size = len(evil)
+            archive.addfile(member, io.BytesIO(evil))
+    with pytest.raises(ModelError) as caught:
+        read_checkpoint(path)
+    assert caught.value.code in {"MV2103", "MV2104"}
+    assert not canary.exists()
+
+
+def test_read_checkpoint__bears_a_record_that_holds_itself(tmp_path):
+    record: dict[str, object] = {}
+    record["model"] = record
+    path = tmp_path / "model.pt"
+    torch.save(record, path)
+    with pytest.raises(ModelError, match="0 tensors") as caught:
+        read_checkpoint(path)
+    assert caught.value.code == "MV2103"
+
+
+@pytest.mark.parametrize("form", [True, False])
+def test_read_checkpoint__refuses_tensors_that_repeat_a_few_numbers(tmp_path, form):
+    path = tmp_path / "model.pt"
+    tensors = {"a": torch.zeros(1).expand(2**40), "b": torch.ones(2)}
+    torch.save(tensors, path, _use_new_zipfile_serialization=form)
+    with pytest.raises(ModelError) as caught:
+        read_checkpoint(path)
+    assert caught.value.code == "MV2103"

@@ -1,5 +1,7 @@
 """A pair of towers judges a finding by the text for it and the text against it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,13 +25,23 @@ def test_judge__is_present_against_absent(towers_folder):
     for column, names in enumerate([("effusion", "fluid"), ("nodule",), ("heart",)]):
         answers = []
         for name in names:
-            texts = towers.text_encoder.embed([name, f"no {name}"])
+            asked = [f"an H&E image of {words}." for words in (name, f"no {name}")]
+            texts = towers.text_encoder.embed(asked)
             logits = towers.logit_scale * image @ texts.T
             answers.append(np.exp(logits[:, 0]) / np.exp(logits).sum(1))
         expected[:, column] = np.mean(answers, axis=0)
     scores = model.judge(films, model.queries(FINDINGS))
     np.testing.assert_allclose(scores.probabilities, expected, atol=1e-5)
     assert np.ptp(scores.probabilities) > 1e-5
+
+
+def test_queries__asks_with_bare_names_where_there_are_no_templates(towers_folder):
+    towers = load_bundle(towers_folder)
+    bare = replace(towers, meta=towers.meta.model_copy(update={"templates": ()}))
+    queries = DualFindings(bare).queries(FINDINGS[:1])
+    expected = towers.text_encoder.embed(["effusion", "fluid", "no effusion", "no fluid"])
+    np.testing.assert_allclose(queries.texts, expected[:2], atol=1e-6)
+    np.testing.assert_allclose(queries.references[:, 0], expected[2:], atol=1e-6)
 
 
 def test_judge__refuses_to_decode(towers_folder):
