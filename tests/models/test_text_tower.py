@@ -112,3 +112,19 @@ def test_load_text_tower__refuses_what_is_changed_or_missing(saved, tmp_path):
         load_text_tower(folder)
     with pytest.raises(ModelError, match="MV1403"):
         load_text_tower(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+def test_encode__gives_tokens_beside_the_vector(pooling):
+    settings = SETTINGS.model_copy(update={"pooling": pooling})
+    tower = KnowledgeText(settings, TOKENIZER.vocab_size, 8, seed=3).eval().text_tower
+    ids = torch.tensor([[2, 5, 6, 3], [2, 5, 3, 0]])
+    with torch.no_grad():
+        tokens, vector = tower.encode(ids, ids > 0)
+        expected = tower.bert(ids, (ids > 0).long()).last_hidden_state
+        assert torch.equal(vector, tower(ids, ids > 0))
+    torch.testing.assert_close(tokens, expected)
+    if pooling == "mean":
+        torch.testing.assert_close(vector[1], expected[1, :3].mean(0))
+    if pooling == "cls":
+        torch.testing.assert_close(vector, expected[:, 0])
