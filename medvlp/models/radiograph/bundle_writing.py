@@ -17,8 +17,7 @@ from medvlp.models.radiograph.bundle_schema import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pydantic import JsonValue
-
+    from medvlp.config.selection import SelectionRecord
     from medvlp.models.bundle_schema import Provenance
     from medvlp.models.radiograph.network import RadiographNetwork
     from medvlp.models.radiograph.released import ReleasedNetwork
@@ -38,7 +37,7 @@ class RadiographBundleCard:
         provenance: Where the model comes from.
         license: Licence of the weights.
         findings_seen: Names of the findings that the network was trained with.
-        selection: What the weights were chosen on; None where nothing was chosen.
+        selection: What the weights were chosen on; None where nobody says.
     """
 
     name: str
@@ -46,7 +45,7 @@ class RadiographBundleCard:
     provenance: Provenance
     license: str
     findings_seen: tuple[str, ...] = ()
-    selection: dict[str, JsonValue] | None = None
+    selection: SelectionRecord | None = None
 
 
 def save_radiograph_bundle(

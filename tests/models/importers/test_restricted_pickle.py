@@ -211,6 +211,7 @@ def test_read_archive__puts_tensors_together_by_hand(tmp_path):
         {"offset": -1},
         {"size": (2, 2**40)},
         {"size": (2**40, 2**40), "stride": (0, 0)},
+        {"size": (1000,), "stride": (0,)},
         {"size": (-2, 3)},
         {"size": (2.0, 3)},
         {"size": (2,)},

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from medvlp.config.selection import SelectionRecord
 from medvlp.errors import ModelError
 from medvlp.models.radiograph.bundle_schema import read_radiograph_bundle_meta
 from medvlp.models.radiograph.bundle_writing import save_radiograph_bundle
@@ -46,3 +47,19 @@ def test_save_radiograph_bundle__refuses_what_does_not_go_together(tmp_path, fil
         save_radiograph_bundle(tmp_path / "b", network, film_tokenizer, card)
     assert caught.value.code == "MV1405"
     assert not (tmp_path / "b").exists()
+
+
+def test_save_radiograph_bundle__keeps_what_the_weights_were_chosen_on(tmp_path, film_tokenizer):
+    chosen = SelectionRecord(
+        chosen="checkpoint",
+        rule="largest",
+        metric="macro AUROC",
+        mode="max",
+        value=0.91,
+        step=400,
+        split="val",
+        number=30,
+        content_sha256=("0123456789abcdef",),
+    )
+    write_tiny_findings(tmp_path / "b", film_tokenizer, selection=chosen)
+    assert read_radiograph_bundle_meta(tmp_path / "b").selection == chosen
