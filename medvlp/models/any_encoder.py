@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from medvlp.models.bundle_schema import read_bundle_document
 from medvlp.models.folders import FolderLayout, model_folder, model_layout
 from medvlp.models.image_encoder import load_image_encoder
-from medvlp.models.radiograph.bundle import is_finding_model, load_radiograph_bundle
+from medvlp.models.radiograph.bundle import load_radiograph_bundle
 from medvlp.models.volume.volume_loading import NETWORK_PREFIX, load_volume_encoder
 
 if TYPE_CHECKING:
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from medvlp.models.volume.volume_encoder import VolumeEncoder
     from medvlp.types import Modality
 
-__all__ = ["load_any_encoder"]
+    AnyEncoder = ImageEncoder | VolumeEncoder | RadiographBundle
+    """What embeds cases of some modality."""
+
+__all__ = ["AnyEncoder", "load_any_encoder"]
 
 _IMAGE_LIBRARIES = ("open_clip:", "timm:")
 
 
 def load_any_encoder(
     name: str, *, device: str = "cpu", precision: str = "fp32"
-) -> tuple[Modality, ImageEncoder | VolumeEncoder | RadiographBundle]:
+) -> tuple[Modality, AnyEncoder]:
     """Load an encoder and say what cases it takes; its description decides.
 
     Args:
@@ -34,8 +37,8 @@ def load_any_encoder(
         precision: ``fp32`` or ``bf16``.
 
     Returns:
-        The modality, ``slide`` for models that do not state one, and the encoder; a model that
-        judges findings of radiographs embeds them itself.
+        The modality, ``slide`` for models that do not state one, and the encoder; a model of
+        radiographs embeds them itself.
 
     Raises:
         ModelError: If the model cannot be used (MV14xx).
@@ -44,7 +47,7 @@ def load_any_encoder(
     modality = _modality(name)
     if modality == "ct":
         return modality, load_volume_encoder(name, device=device, precision=precision)
-    if modality == "radiograph" and is_finding_model(model_folder(name)):
+    if modality == "radiograph":
         return modality, load_radiograph_bundle(name, device=device, precision=precision)
     return modality, load_image_encoder(name, device=device, precision=precision)
 

@@ -28,7 +28,7 @@ __all__ = [
 MODALITY_WORDS: dict[Modality, str] = {
     "slide": "slide",
     "ct": "CT scan",
-    "radiograph": "flat image such as a radiograph",
+    "radiograph": "X-ray, or a picture taken for one",
 }
 """What messages call a case."""
 

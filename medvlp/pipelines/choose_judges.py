@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from medvlp.errors import UsageError
 from medvlp.knowledge.store import read_graph
 from medvlp.models.any_bundle import AnyBundle, model_modality
+from medvlp.models.radiograph.bundle import RadiographBundle, radiograph_towers
 from medvlp.models.volume.bundle import VolumeBundle
 from medvlp.pipelines.confidence import load_calibrations, unused_calibration
+from medvlp.pipelines.embed import model_key
 from medvlp.pipelines.judge import CaseJudge, Certainty, DiagnoseSettings
+from medvlp.pipelines.judge_radiographs import radiograph_judge
 from medvlp.pipelines.judge_scans import ScanJudge, make_desk
 from medvlp.pipelines.judge_slides import SlideJudge
+from medvlp.pipelines.radiograph_desk import RadiographDesk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +112,13 @@ def _judges_of(
 ) -> list[CaseJudge]:
     """Return a model with every task of its modality."""
     fitting = [task for task in tasks if task.modality == model_modality(model)]
+    if model_modality(model) == "radiograph" and not isinstance(model, VolumeBundle):
+        found = model if isinstance(model, RadiographBundle) else radiograph_towers(model)
+        folder = feature_root / "features" / model_key(found.name)
+        at_hand = RadiographDesk(found, settings.radiographs, folder)
+        return [radiograph_judge(at_hand, task, certainty) for task in fitting]
+    if isinstance(model, RadiographBundle):
+        return []
     if not isinstance(model, VolumeBundle):
         return [SlideJudge(model, task, settings, feature_root, certainty) for task in fitting]
     desk = make_desk(model, settings, feature_root)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from medvlp.embedding.tiles import EmbedSettings, embed_slide, feature_parameters_sha256
 from medvlp.errors import FeatureError, UsageError
 from medvlp.io import case_keys, publish_file
 from medvlp.jobs.runner import JobItem, run_items
 from medvlp.jobs.workers import run_in_worker
+from medvlp.models.radiograph.bundle import RadiographBundle
 from medvlp.models.volume.volume_encoder import VolumeEncoder
 from medvlp.pipelines.cases import items_of, missing_model, write_case_tables
 from medvlp.pipelines.embed_scans import ScanEmbedder
+from medvlp.pipelines.radiograph_desk import RadiographDesk
 from medvlp.slides.features import (
     SlideFeatures,
     check_features_match,
@@ -25,14 +27,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from medvlp.embedding.radiographs import RadiographSettings
     from medvlp.embedding.volumes import ScanSettings
     from medvlp.jobs.progress import ProgressSink
     from medvlp.jobs.runner import JobReport, LeaseSettings
+    from medvlp.models.any_encoder import AnyEncoder
     from medvlp.models.vision import ImageEncoder
     from medvlp.pipelines.discover import Discovery
     from medvlp.types import Case, Modality
 
-__all__ = ["SlideEmbedder", "embed_cases", "embed_slides", "make_embedders", "model_key"]
+__all__ = [
+    "CaseEmbedder",
+    "SlideEmbedder",
+    "embed_cases",
+    "embed_slides",
+    "make_embedders",
+    "model_key",
+]
+
+
+class CaseEmbedder(Protocol):
+    """What makes the features of cases of one modality, or reuses those that are there."""
+
+    def has_features(self, case: Case) -> bool:
+        """Tell whether the features of a case are there, made as they would be made now."""
+        ...
+
+    def embed(self, case: Case, note_stage: Callable[[str], None]) -> None:
+        """Make the features of a case where they are missing."""
+        ...
 
 
 def model_key(name: str) -> str:
@@ -180,17 +203,19 @@ def embed_slides(
 
 
 def make_embedders(
-    encoders: Sequence[tuple[Modality, ImageEncoder | VolumeEncoder]],
+    encoders: Sequence[tuple[Modality, AnyEncoder]],
     slide_settings: EmbedSettings,
     scan_settings: ScanSettings,
+    radiograph_settings: RadiographSettings,
     out: Path,
-) -> dict[Modality, list[SlideEmbedder | ScanEmbedder]]:
+) -> dict[Modality, list[CaseEmbedder]]:
     """Return what makes features with each encoder, by modality.
 
     Args:
-        encoders: Encoders with the modality that they take; those of radiographs serve no case yet.
+        encoders: Encoders with the modality that they take.
         slide_settings: Tiling, tissue, batch size and limits for slides.
         scan_settings: What is accepted of scans, batch size and limits.
+        radiograph_settings: Window and limits of X-rays.
         out: Output folder; features go to ``out/features/<model>``.
 
     Raises:
@@ -202,12 +227,15 @@ def make_embedders(
         raise UsageError(
             "MV1002", f"model {repeated[0]!r} is given twice", expected="models of different names"
         )
-    found: dict[Modality, list[SlideEmbedder | ScanEmbedder]] = {}
+    found: dict[Modality, list[CaseEmbedder]] = {}
     for modality, encoder in encoders:
         folder = out / "features" / model_key(encoder.name)
         if isinstance(encoder, VolumeEncoder):
             scans = ScanEmbedder(encoder, scan_settings, folder, organ_folder=out / "organs")
             found.setdefault("ct", []).append(scans)
+        elif isinstance(encoder, RadiographBundle):
+            images = RadiographDesk(encoder, radiograph_settings, folder)
+            found.setdefault("radiograph", []).append(images)
         elif modality == "slide":
             slides = SlideEmbedder(encoder, slide_settings, folder)
             found.setdefault("slide", []).append(slides)
@@ -216,7 +244,7 @@ def make_embedders(
 
 def embed_cases(
     discovery: Discovery,
-    embedders: Mapping[Modality, Sequence[SlideEmbedder | ScanEmbedder]],
+    embedders: Mapping[Modality, Sequence[CaseEmbedder]],
     out: Path,
     *,
     progress: ProgressSink,

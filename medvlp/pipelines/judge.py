@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from medvlp import __version__
 from medvlp.config.runs import ModelRecord, PredictionRow
 from medvlp.config.task import FittedThreshold, task_settings
+from medvlp.embedding.radiographs import RadiographSettings
 from medvlp.embedding.tiles import EmbedSettings
 from medvlp.embedding.volumes import ScanSettings
 from medvlp.errors import MedvlpError
@@ -62,6 +63,9 @@ class DiagnoseSettings:
 
     scans: ScanSettings = field(default_factory=ScanSettings)
     """What is accepted of scans and masks, batch size and limits; boxes come from the model."""
+
+    radiographs: RadiographSettings = field(default_factory=RadiographSettings)
+    """Window and limits of X-rays; their size comes from the model."""
 
     allow_scale: bool = False
     """Accept a task whose scale is not the one that the model was trained at."""

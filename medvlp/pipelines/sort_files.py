@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydicom.uid import UID
 
 from medvlp.pipelines.scan_masks import FoundMask, ScanPlace, bare_stem, group_organs
+from medvlp.radiographs.dicom_image import is_radiograph
 from medvlp.volumes.dicom_checks import is_ct_image
 from medvlp.volumes.series import gather_series
 
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["WHOLE_SLIDE_UID", "CaseFiles", "Skipped", "SortedFiles", "sort_files"]
 
 WHOLE_SLIDE_UID = "1.2.840.10008.5.1.4.1.1.77.1.6"
-_RADIOGRAPH_UIDS = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.1",  # computed radiography
-        "1.2.840.10008.5.1.4.1.1.1.1",  # digital X-ray, for presentation
-        "1.2.840.10008.5.1.4.1.1.1.1.1",  # digital X-ray, for processing
-    }
-)
 _WHAT = {
     "scout": "a localizer, no volume",
     "capture": "a secondary capture, no slices of a body",
@@ -108,7 +102,7 @@ def sort_files(found: Sequence[Sniffed], root: Path) -> SortedFiles:
             damaged.append(item)
         elif header is not None and header.sop_class == WHOLE_SLIDE_UID:
             slides[item.path.parent, header.series_uid or name].append(header)
-        elif header is not None and header.sop_class in _RADIOGRAPH_UIDS:
+        elif header is not None and is_radiograph(header.modality, header.sop_class):
             result.cases.append(CaseFiles(case_id=name, path=item.path, modality="radiograph"))
         elif item.look is not None and header is None:
             result.skipped.append(Skipped(name, "an index of other DICOM files"))

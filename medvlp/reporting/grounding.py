@@ -24,7 +24,7 @@ __all__ = ["OUTLINED_SHARE", "draw_grounding"]
 OUTLINED_SHARE = 0.5
 """Share of the attention that the outline holds."""
 
-_OUTLINE_RGB: RGB = (255, 255, 255)
+_OUTLINE_RGB: RGB = (60, 190, 255)
 _PEAK_RGB: RGB = (255, 80, 60)
 _GAP_PX = 8
 

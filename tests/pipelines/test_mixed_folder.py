@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medvlp.embedding.radiographs import RadiographSettings
 from medvlp.embedding.tiles import EmbedSettings
 from medvlp.embedding.volumes import ScanSettings
 from medvlp.jobs.progress import NullProgress
@@ -81,7 +82,7 @@ def run(
     root: Path, out: Path, encoders: Sequence[tuple[str, object]]
 ) -> tuple[Discovery, JobReport]:
     discovery = discover_cases(root, exclude=[out])
-    embedders = make_embedders(encoders, EmbedSettings(), ScanSettings(), out)
+    embedders = make_embedders(encoders, EmbedSettings(), ScanSettings(), RadiographSettings(), out)
     progress, lease = NullProgress(), LeaseSettings()
     return discovery, embed_cases(discovery, embedders, out, progress=progress, lease=lease)
 

@@ -32,7 +32,7 @@ def test_draw_grounding__outlines_half_of_the_attention() -> None:
     sigma = 6.0
     drawn = draw_grounding(np.zeros((96, 96)), spot(48, 48, (96, 96), sigma), title="x")
     shown = drawn[:512, 520:1032].astype(int)
-    rows, cols = np.nonzero((shown == 255).all(axis=-1))
+    rows, cols = np.nonzero((shown == (60, 190, 255)).all(axis=-1))
     radius = np.hypot(rows - rows.mean(), cols - cols.mean()).mean() * 96 / 512
     # A Gaussian holds 1 - exp(-r^2 / 2 sigma^2) of its mass within r.
     assert radius == pytest.approx(sigma * np.sqrt(-2 * np.log(1 - OUTLINED_SHARE)), rel=0.05)

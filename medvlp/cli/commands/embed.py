@@ -18,6 +18,7 @@ from medvlp.cli.commands.options import (
     conclude,
     discover_input,
     embed_settings,
+    radiograph_settings,
     scan_settings,
 )
 
@@ -36,10 +37,10 @@ def embed(
     slide_mpp: float | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Encode slides and CT scans to one HDF5 feature file per case and model.
+    """Encode slides, CT scans and X-rays to one HDF5 feature file per case and model.
 
     Args:
-        source: A slide or scan, a folder of both, or a manifest (.csv, .parquet).
+        source: A slide, scan or X-ray, a folder of all, or a manifest (.csv, .parquet).
         model: A bundle folder, hf-hub:OWNER/NAME, open_clip:ARCH/WEIGHTS or timm:ARCH/WEIGHTS for
             slides, volume:NETWORK for scans. May be given several times; each encodes the cases of
             its modality.
@@ -62,6 +63,7 @@ def embed(
         encoders,
         embed_settings(tiles, computing),
         scan_settings(scans, computing),
+        radiograph_settings(computing),
         out,
     )
     with Progress(len(discovery.cases), "cases", label="Embedding") as progress:

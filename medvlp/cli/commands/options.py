@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from medvlp.embedding.radiographs import RadiographSettings
     from medvlp.embedding.tiles import EmbedSettings
     from medvlp.embedding.volumes import ScanSettings
     from medvlp.jobs.runner import JobReport
@@ -30,6 +31,7 @@ __all__ = [
     "conclude",
     "discover_input",
     "embed_settings",
+    "radiograph_settings",
     "scan_settings",
     "tiling_config",
 ]
@@ -172,6 +174,13 @@ def scan_settings(scans: Scans, computing: Computing) -> ScanSettings:
         organ_finder=scans.find_organs,
         limits=_worker_limits(computing),
     )
+
+
+def radiograph_settings(computing: Computing) -> RadiographSettings:
+    """Return how X-rays are read, from the options."""
+    from medvlp.embedding.radiographs import RadiographSettings
+
+    return RadiographSettings(limits=_worker_limits(computing))
 
 
 def _worker_limits(computing: Computing) -> WorkerLimits:

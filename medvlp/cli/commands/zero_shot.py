@@ -18,6 +18,7 @@ from medvlp.cli.commands.options import (
     conclude,
     discover_input,
     embed_settings,
+    radiograph_settings,
     scan_settings,
 )
 
@@ -47,10 +48,10 @@ def zero_shot(
     slide_mpp: float | None = None,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Diagnose slides and CT scans from a task's prompts, without any training on them.
+    """Diagnose slides, CT scans and X-rays from a task's words, without any training on them.
 
     Args:
-        source: A slide or scan, a folder of both, or a manifest (.csv, .parquet).
+        source: A slide, scan or X-ray, a folder of all, or a manifest (.csv, .parquet).
         model: An image-text model: a bundle folder, hf-hub:OWNER/NAME or open_clip:ARCH/WEIGHTS.
             May be given several times; each judges the cases of its modality.
         task: A TASK.yaml with classes, prompts, scale and rule. May be given several times; each is
@@ -90,6 +91,7 @@ def zero_shot(
     settings = DiagnoseSettings(
         embed=embed_settings(Tiles(min_tissue=min_tissue), computing),
         scans=scan_settings(scans, computing),
+        radiographs=radiograph_settings(computing),
         allow_scale=allow_scale,
         features=features,
         calibrations=tuple(calibration or ()),
