@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from medvlp.io import publish_file
 from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, newest_checkpoint
-from medvlp.training.results import without_local_paths
+from medvlp.training.shareable import without_local_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,7 @@ def deciding_config(config: Mapping[str, Any]) -> dict[str, Any]:
         "data": data,
         "trainer": trainer,
         "name": config["run"]["name"],
+        "select": config["run"].get("select"),
     }
     return without_local_paths(chosen)
 
