@@ -110,6 +110,8 @@ def _faults(row: Mapping[str, Any], number: int, size_px: int) -> list[tuple[str
         ("width_px", _is_size(row["width_px"]), "a number of pixels"),
         ("split", row["split"] in SPLITS, str(SPLITS)),
         ("report", _is_report(row["report"]), f"text of at most {_MOST_REPORT} characters"),
+        ("report_group", _is_group(row["report_group"]), "a number from 0, or -1"),
+        ("turned_group", _is_group(row["turned_group"]), "a number from 0, or -1"),
         (
             "labels",
             all(value in {-1, 0, 1} for value in row["labels"].values()),
@@ -134,6 +136,10 @@ def _is_size(value: object) -> bool:
 
 def _is_report(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _MOST_REPORT
+
+
+def _is_group(value: object) -> bool:
+    return isinstance(value, int) and value >= -1
 
 
 def _is_place(box: Mapping[str, Any], size_px: int) -> bool:

@@ -52,6 +52,8 @@ SAMPLES_SCHEMA = pa.schema(
         ("width_px", pa.int64()),
         ("split", pa.string()),
         ("report", pa.string()),
+        ("report_group", pa.int64()),
+        ("turned_group", pa.int64()),
         ("labels", pa.map_(pa.string(), pa.int64())),
         ("boxes", pa.list_(_BOX)),
         ("notes", pa.string()),
@@ -59,9 +61,11 @@ SAMPLES_SCHEMA = pa.schema(
 )
 """Columns of ``samples.parquet``, in their order. ``image`` is the row of the array; ``patient`` a
 hash of the patient's name; ``view`` one of :data:`VIEWS`; ``height_px`` and ``width_px`` the size
-of the picture before it was framed; ``report`` its text, empty where there is none; ``labels`` maps
-findings to 1 present, 0 absent, -1 uncertain, and lacks those that are not mentioned; ``boxes`` are
-places of findings in pixels of the square; ``notes`` what the reader noticed."""
+of the picture before it was framed; ``report`` its text, empty where there is none;
+``report_group`` the number of what it says in the folder, ``turned_group`` that of the text that it
+becomes when left and right are swapped, -1 where there is none; ``labels`` maps findings to 1
+present, 0 absent, -1 uncertain, and lacks those that are not mentioned; ``boxes`` are places of
+findings in pixels of the square; ``notes`` what the reader noticed."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -103,7 +103,7 @@ def write_radiograph_pairs(
         ValueError: If pictures and records do not fit together.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [_row_of(number, record) for number, record in enumerate(records)]
+    rows = _rows_of(records)
     size, bits = int(describe["size_px"]), int(describe.get("bits", 8))
     check_rows(str(folder), rows, tuple(describe["findings"]), size)
     for name in (INFO_FILE, BOOK_FILE):
@@ -191,14 +191,28 @@ def open_images(manifest: RadiographPairsManifest) -> RowStore[Any]:
     return RowStore(manifest.folder / IMAGES_FILE, manifest.num_images, layout)
 
 
-def _row_of(number: int, record: RadiographRecord) -> dict[str, Any]:
-    row = {name: value for name, value in vars(record).items() if name != "places"}
-    boxes = []
-    for place in record.places:
-        names = ("row0", "row1", "col0", "col1")
-        edges = dict(zip(names, (float(edge) for edge in place.box), strict=True))
-        boxes.append({"finding": place.finding, "side": place.side, **edges})
-    return {**row, "image": number, "image_crc32": 0, "boxes": boxes}
+def _rows_of(records: Sequence[RadiographRecord]) -> list[dict[str, Any]]:
+    reports = [record.report for record in records]
+    numbers = number_reports([*reports, *(swap_sides(report) or "" for report in reports)])
+    rows = []
+    for number, record in enumerate(records):
+        row = {name: value for name, value in vars(record).items() if name != "places"}
+        boxes = []
+        for place in record.places:
+            names = ("row0", "row1", "col0", "col1")
+            edges = dict(zip(names, (float(edge) for edge in place.box), strict=True))
+            boxes.append({"finding": place.finding, "side": place.side, **edges})
+        rows.append(
+            {
+                **row,
+                "image": number,
+                "image_crc32": 0,
+                "report_group": numbers[number],
+                "turned_group": numbers[len(records) + number],
+                "boxes": boxes,
+            }
+        )
+    return rows
 
 
 def _check_array(manifest: RadiographPairsManifest, *, verify_images: bool) -> None:
@@ -220,11 +234,8 @@ def _check_array(manifest: RadiographPairsManifest, *, verify_images: bool) -> N
 def _manifest(
     folder: Path, info: RadiographPairsInfo, rows: list[dict[str, Any]]
 ) -> RadiographPairsManifest:
-    reports = [row["report"] for row in rows]
-    swapped = [swap_sides(report) or "" for report in reports]
-    groups = number_reports([*reports, *swapped])
     splits: dict[str, list[RadiographRow]] = {}
-    for number, row in enumerate(rows):
+    for row in rows:
         splits.setdefault(row["split"], []).append(
             RadiographRow(
                 sample_id=row["sample_id"],
@@ -235,8 +246,8 @@ def _manifest(
                 shape=(row["height_px"], row["width_px"]),
                 split=row["split"],
                 report=row["report"],
-                report_group=groups[number],
-                turned_group=groups[len(rows) + number],
+                report_group=row["report_group"],
+                turned_group=row["turned_group"],
                 labels=row["labels"],
                 places=tuple(_place(box) for box in row["boxes"]),
             )
