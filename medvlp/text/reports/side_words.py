@@ -6,7 +6,8 @@ Swapped are words and short forms of sides (``left``, ``right-sided``, ``Rt.``, 
 - ``bilateral``, ``both``, ``contralateral`` and the like stay: they are true of both pictures.
 - Chambers and vessels of the heart stay (``left ventricle``, ``right atrial``, ``LAD``), and so
   does the direction of a shunt: these are names of parts and not places, wherever the part lies.
-- ``left-handed``, ``left in place``, ``right away`` stay: no side of the picture is meant.
+- ``left-handed``, ``left in place``, ``right away``, ``at a right angle`` stay: no side of the
+  picture is meant.
 - A text has no counterpart, and is not swapped at all, if it speaks of what only one side has or
   names the side in another way: ``dextrocardia``, ``levoscoliosis``, ``situs inversus``, the
   lingula, the middle lobe, the minor fissure, an azygos lobe, a turn of the clock.
@@ -37,7 +38,8 @@ _SIDE = r"(?:left|right)"
 _AND = rf"(?:[\s/,-]+(?:and|or|to|{_SIDE}))*[\s/-]+"
 _PARTS = (
     r"(?:ventric\w*|biventric\w*|atri(?:um|a|al)\b|bundle|anterior\s+descending|"
-    r"(?:main\s+)?coronary|circumflex|heart\s+(?:fail|strain|enlarg|cathet|pressure|chamber|diseas)"
+    r"(?:main\s+)?coronary|circumflex|"
+    r"heart\b(?!\s+(?:border|margin|contour|silhouette|edge|outline|side))"
     r"|sided\s+(?:heart|cardiac)\s+(?:fail|strain|pressure)|hand(?:ed|edness|er)\b)"
 )
 _KEPT = re.compile(
@@ -45,7 +47,8 @@ _KEPT = re.compile(
       \b{_SIDE}(?={_AND}{_PARTS})                            # a chamber, a vessel, a hand
     | \b{_SIDE}[\s-]+to[\s-]+{_SIDE}(?=[\s-]+shunt)
     | \ball\s+right\b
-    | \bright(?=\s+(?:away|now)\b)
+    | \bright(?=\s+(?:away|now)\b) | \bat\s+(?:a\s+)?right\s+angles?\b
+    | \b(?:that|what)\s+is\s+left\b
     | \bleft(?=\s+(?:in\s+(?:place|situ)|untreated|alone|behind|over|ama
                    |against\s+(?:medical|advice)|the\s+(?:hospital|hospitals|department|ward|room|country|emergency))\b)
     | \bR/O\b
