@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 import warnings
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ __all__ = ["read_checkpoint", "read_record", "table_of_tensors"]
 
 _CONTAINERS = ("state_dict", "model_state_dict", "model", "module")
 _DEPTH = 4
+_OLD_PICKLES = 5  # a number, the protocol, the system, the record and the names of its storages
+_MAX_TUPLES = 50_000
 _LOADER_ERRORS = (*READ_ERRORS, pickle.UnpicklingError)
 # What torch's restricted loader says when it meets something other than plain data.
 _REFUSALS = ("GLOBAL", "Trying to call reduce", "Can only", "TorchScript", "is blocked")
@@ -85,6 +88,9 @@ def read_record(path: Path) -> object:
 
 def _load_old(path: Path) -> object:
     """Load a file from before torch 1.6 with torch's restricted loader: plain tensors only."""
+    tuples = _count_tuples(path)
+    if tuples > _MAX_TUPLES:
+        raise damaged(path, f"it has more than {_MAX_TUPLES} tuples")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols that are read all the same
@@ -97,6 +103,22 @@ def _load_old(path: Path) -> object:
             raise hostile(path, f"more ({refused})") from error
         raise damaged(path, lines[0] if lines else type(error).__name__) from error
     return content
+
+
+def _count_tuples(path: Path) -> int:
+    """Count the tuples of an old file: enough of them in one another end the program that reads.
+
+    Python follows tuples in tuples without a bound when one of them is the key of a dictionary.
+    """
+    count = 0
+    with path.open("rb") as stream:
+        try:
+            for _ in range(_OLD_PICKLES):
+                for opcode, _, _ in pickletools.genops(stream):
+                    count += opcode.name.startswith("TUPLE")
+        except READ_ERRORS:
+            pass  # torch says what is wrong with the file
+    return count
 
 
 def table_of_tensors(record: object, name: str, path: Path) -> dict[str, torch.Tensor]:

@@ -279,3 +279,22 @@ def test_read_checkpoint__refuses_tensors_that_repeat_a_few_numbers(tmp_path, fo
     with pytest.raises(ModelError) as caught:
         read_checkpoint(path)
     assert caught.value.code == "MV2103"
+
+
+@pytest.mark.parametrize("form", ["zip", "old"])
+def test_read_checkpoint__bears_tuples_in_tuples(tmp_path, form):
+    """As a key of a dictionary they end a Python that follows them."""
+    path = tmp_path / "model.pt"
+    torch.save({"a": "EXTRA"}, path, _use_new_zipfile_serialization=form == "zip")
+    deep = b")" + b"\x85" * 300_000 + b"K\x01s"
+    start = b"}q\x00"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("a/data.pkl", b"\x80\x02}" + deep + b".")
+    else:
+        content = path.read_bytes()
+        place = content.rindex(start) + len(start)
+        path.write_bytes(content[:place] + deep + content[place:])
+    with pytest.raises(ModelError) as caught:
+        read_checkpoint(path)
+    assert caught.value.code == "MV2103"
