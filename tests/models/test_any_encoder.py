@@ -26,12 +26,15 @@ def test_load_any_encoder__goes_by_the_description_of_a_bundle(
     document = {"format": "medvlp-bundle", "modality": modality}
     (tmp_path / "medvlp.json").write_text(json.dumps(document))
     asked: list[str] = []
-    for kind in ("image", "volume"):
-        monkeypatch.setattr(
-            any_encoder, f"load_{kind}_encoder", lambda name, kind=kind, **_: asked.append(kind)
-        )
+    loaders = {
+        "slide": "load_image_encoder",
+        "ct": "load_volume_encoder",
+        "radiograph": "load_radiograph_bundle",
+    }
+    for kind, loader in loaders.items():
+        monkeypatch.setattr(any_encoder, loader, lambda name, kind=kind, **_: asked.append(kind))
     assert load_any_encoder(str(tmp_path))[0] == modality
-    assert asked == ["volume" if modality == "ct" else "image"]
+    assert asked == [modality]
 
 
 def test_load_any_encoder__refuses_what_is_no_model(tmp_path: Path) -> None:
