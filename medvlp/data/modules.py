@@ -220,6 +220,25 @@ class PairsDataModule(pl.LightningDataModule):
             return []
         return self._loader(VALIDATION, None)
 
+    def loader(self, split: str) -> DataLoader[PairSample]:
+        """Return a loader of a split, in whole batches and with images and captions unchanged.
+
+        Args:
+            split: Part of the folder.
+
+        Raises:
+            MedvlpError: If there is none (MV1705).
+            UsageError: If it fills no batch (MV1002).
+        """
+        count, least = len(self.manifest.rows(split)), self._order.batch_size
+        if count < least:
+            raise UsageError(
+                "MV1002",
+                f"batch_size={least} is more than the {count} pairs of split {split!r}",
+                expected=f"a batch_size of at most {count}",
+            )
+        return self._loader(split, None)
+
     def _loader(self, split: str, augment: AugmentSettings | None) -> DataLoader[PairSample]:
         is_training = split == TRAIN
         dataset = PairsDataset(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
+from medvlp.config.selection import SelectionRecord
 from medvlp.config.strict import StrictModel, parse_model, rule_error
 from medvlp.errors import ConfigError, ModelError
 from medvlp.models.architecture import DualEncoderSettings
@@ -102,6 +103,8 @@ class Provenance(StrictModel):
             such a model on, so export asks first.
         sources: File name to the sha256 of its bytes, of a model made from released files.
         notes: What a user of the model must know, in sentences.
+        selection: Which step of the training was kept, and what it was chosen on; None where that
+            is not on record.
     """
 
     medvlp_version: str
@@ -112,6 +115,7 @@ class Provenance(StrictModel):
     holds_umls: bool = False
     sources: dict[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    selection: SelectionRecord | None = None
 
 
 def _architecture_kind(value: object) -> str:

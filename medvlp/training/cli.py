@@ -31,6 +31,7 @@ from medvlp.training.run import (
     finish_loggers,
     prepare_run_folder,
 )
+from medvlp.training.selecting import KeepBest
 from medvlp.training.tracing import TraceSteps
 
 __all__ = ["TrainCLI", "main"]
@@ -154,6 +155,7 @@ class TrainCLI(LightningCLI):
         config = yaml.safe_load(text)
         return [
             SaveConfig(settings.folder / "config.yaml", text),
+            KeepBest(settings.select, allow_on_test=settings.allow_selection_on_test),
             self._recipe.keep(settings, config),
             *([ShowProgress()] if settings.progress else []),
             *([TraceSteps(settings.folder)] if settings.trace else []),

@@ -57,6 +57,7 @@ class SaveBundle(SaveResult):
                 data_sha256=info.manifest_sha256,
                 graph=data.graph,
                 text_origin=module.text_origin,
+                selection=self._selection,
             ),
             license=self._settings.license,
             templates=self._settings.templates,

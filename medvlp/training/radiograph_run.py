@@ -39,6 +39,7 @@ class SaveRadiographBundle(SaveResult):
             ),
             license=self._settings.license,
             findings_seen=data.facets.names,
+                selection=self._selection,
         )
         save_radiograph_bundle(
             self._settings.folder / BUNDLE_FOLDER,

@@ -47,6 +47,7 @@ class SaveReportGenerator(SaveResult):
             self._config,
             data_sha256=module.scans.manifest.info.samples_sha256,
             image_origin=module.image_origin,
+            selection=self._selection,
         )
         notes = [f"Trained to write reports, part {module.train_part}.", *provenance.notes]
         origin = module.generator_origin

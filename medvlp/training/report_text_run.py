@@ -11,12 +11,14 @@ from medvlp.text.tokenizer import CaptionTokenizer
 from medvlp.training.report_text import ReportTextModule
 from medvlp.training.results import SaveResult, run_provenance
 from medvlp.training.run import TEXT_TOWER_FOLDER, RunSettings
+from medvlp.training.selecting import LAST_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import lightning.pytorch as pl
 
+    from medvlp.config.selection import SelectionRecord
     from medvlp.models.bundle_schema import Provenance
 
 __all__ = ["SaveReportText", "write_report_text"]
@@ -32,11 +34,14 @@ class SaveReportText(SaveResult):
             module: The module that was trained.
         """
         if isinstance(module, ReportTextModule):
-            write_report_text(module, self._settings, self._config)
+            write_report_text(module, self._settings, self._config, self._selection)
 
 
 def write_report_text(
-    module: ReportTextModule, settings: RunSettings, config: Mapping[str, Any]
+    module: ReportTextModule,
+    settings: RunSettings,
+    config: Mapping[str, Any],
+    selection: SelectionRecord = LAST_STEP,
 ) -> TextTowerMeta | DecoderTextMeta:
     """Write a module's text tower into the run's folder; a decoder's LoRA is merged first.
 
@@ -44,6 +49,7 @@ def write_report_text(
         module: The module that was trained.
         settings: The run.
         config: The resolved configuration.
+        selection: Which step was kept, and what it was chosen on.
 
     Returns:
         The description that was written.
@@ -53,7 +59,7 @@ def write_report_text(
         FileExistsError: If the folder is taken.
     """
     data, tower = module.reports, module.built_tower()
-    provenance = _provenance(module, settings, config)
+    provenance = _provenance(module, settings, config, selection)
     card = TextTowerCard(name=settings.name, provenance=provenance, license=settings.license)
     folder = settings.folder / TEXT_TOWER_FOLDER
     if isinstance(tower, DecoderText):
@@ -73,7 +79,10 @@ def write_report_text(
 
 
 def _provenance(
-    module: ReportTextModule, settings: RunSettings, config: Mapping[str, Any]
+    module: ReportTextModule,
+    settings: RunSettings,
+    config: Mapping[str, Any],
+    selection: SelectionRecord,
 ) -> Provenance:
     origin = module.text_origin
     provenance = run_provenance(
@@ -81,6 +90,7 @@ def _provenance(
         config,
         data_sha256=module.reports.content_hash(),
         text_origin=origin if isinstance(origin, TextTowerMeta) else None,
+        selection=selection,
     )
     notes = [f"Trained on reports, phase {module.phase}.", *provenance.notes]
     if isinstance(origin, DecoderTextMeta):

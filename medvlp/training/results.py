@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib.metadata import version
-from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import lightning.pytorch as pl
@@ -12,10 +11,13 @@ from lightning.pytorch.callbacks import Callback
 
 import medvlp
 from medvlp.models.bundle_schema import Provenance
+from medvlp.training.selecting import LAST_STEP, selection_of
+from medvlp.training.shareable import without_local_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from medvlp.config.selection import SelectionRecord
     from medvlp.training.run import RunSettings
 
 __all__ = [
@@ -23,25 +25,9 @@ __all__ = [
     "SaveResult",
     "TowerOrigin",
     "run_provenance",
-    "without_local_paths",
 ]
 
 _LIBRARIES = ("torch", "timm", "transformers", "lightning", "tokenizers", "numpy")
-_LOCAL_KEYS = {
-    "folder",
-    "file",
-    "graph",
-    "captions_of",
-    "image_from",
-    "text_from",
-    "text_features",
-    "texts_from",
-    "exclude_synonyms_file",
-    "generator_from",
-    "default_root_dir",
-    "dirpath",
-    "save_dir",
-}
 
 
 class SaveResult(Callback, ABC):
@@ -55,6 +41,7 @@ class SaveResult(Callback, ABC):
     def __init__(self, settings: RunSettings, config: Mapping[str, Any]) -> None:
         self._settings = settings
         self._config = config
+        self._selection = LAST_STEP
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the result; it appears whole or not at all.
@@ -67,6 +54,7 @@ class SaveResult(Callback, ABC):
             ModelError: If a weight is NaN or infinite (MV1405).
         """
         if trainer.is_global_zero:
+            self._selection = selection_of(trainer)
             self.write(pl_module)
 
     @abstractmethod
@@ -110,6 +98,7 @@ def run_provenance(
     graph: KnowledgeOrigin | None = None,
     text_origin: TowerOrigin | None = None,
     image_origin: TowerOrigin | None = None,
+    selection: SelectionRecord = LAST_STEP,
 ) -> Provenance:
     """Return where the weights of a run come from, without local paths.
 
@@ -120,6 +109,7 @@ def run_provenance(
         graph: The knowledge graph that went into the training.
         text_origin: The text tower that the run began with; UMLS text stays on record through it.
         image_origin: The image tower that the run began with.
+        selection: Which step was kept, and what it was chosen on.
     """
     notes: list[str] = []
     if graph is not None and graph.content_sha256:
@@ -129,6 +119,9 @@ def run_provenance(
     for kind, origin in origins.items():
         notes.append(f"Began with the {kind} tower {origin.name!r}.")
         notes.extend(origin.provenance.notes)
+        chosen = origin.provenance.selection
+        if chosen is not None and chosen.on_test:
+            notes.append(f"That of the {kind} tower was chosen on a test set: {chosen.summary()}.")
     from_origin = any(origin.provenance.holds_umls for origin in origins.values())
     return Provenance(
         medvlp_version=medvlp.__version__,
@@ -138,31 +131,5 @@ def run_provenance(
         settings=without_local_paths(config),
         holds_umls=from_origin or (graph is not None and graph.holds_umls),
         notes=tuple(dict.fromkeys(notes)),
+        selection=selection,
     )
-
-
-def without_local_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what names a place of this machine, at any depth.
-
-    Args:
-        config: Settings by name.
-    """
-    return {
-        key: _shareable(value)
-        for key, value in config.items()
-        if key not in _LOCAL_KEYS and not _is_local(value)
-    }
-
-
-def _shareable(value: object) -> object:
-    if isinstance(value, dict):
-        return without_local_paths(value)
-    if isinstance(value, list):
-        return [_shareable(item) for item in value if not _is_local(item)]
-    return value
-
-
-def _is_local(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    return value.startswith(("/", "~")) or PureWindowsPath(value).is_absolute()

@@ -19,6 +19,7 @@ from medvlp.io import check_output_folder, publish_file
 from medvlp.jobs.progress import Progress
 from medvlp.training.checkpoints.keeping import CheckpointSettings
 from medvlp.training.resuming import build_csv_logger
+from medvlp.training.selecting import SelectSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,8 @@ class RunSettings(StrictModel):
         checkpoints: When the state of the run is kept, so that the same command goes on with it.
         trace: Write the samples and the loss of every step to ``trace/rank_K.jsonl``.
     """
+        select: How the step is chosen that the result is made of; None takes the last one.
+        allow_selection_on_test: Choose on the test set all the same; every output then says so.
 
     folder: Path
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -74,6 +77,8 @@ class RunSettings(StrictModel):
     checkpoints: CheckpointSettings = CheckpointSettings()
     trace: bool = False
 
+    select: SelectSettings | None = None
+    allow_selection_on_test: bool = False
 
 def prepare_run_folder(settings: RunSettings) -> None:
     """Make the run's folder and refuse one that a finished run is in.

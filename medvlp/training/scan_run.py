@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import lightning.pytorch as pl
 
+    from medvlp.config.selection import SelectionRecord
     from medvlp.training.run import RunSettings
 
 __all__ = ["SaveClassifier", "SaveImageTower", "SaveVolumeBundle"]
@@ -34,7 +35,7 @@ class SaveImageTower(SaveResult):
         """
         if not isinstance(module, ScanAttributesModule) or module.classifier is None:
             return
-        card = _image_card(module, self._settings, self._config)
+        card = _image_card(module, self._settings, self._config, self._selection)
         save_image_tower(self._settings.folder / IMAGE_TOWER_FOLDER, module.classifier, card)
 
 
@@ -49,7 +50,7 @@ class SaveClassifier(SaveResult):
         """
         if not isinstance(module, ScanClassesModule) or module.classifier is None:
             return
-        card = _image_card(module, self._settings, self._config)
+        card = _image_card(module, self._settings, self._config, self._selection)
         save_classifier(self._settings.folder / CLASSIFIER_FOLDER, module.classifier, card)
 
 
@@ -75,6 +76,7 @@ class SaveVolumeBundle(SaveResult):
                 data_sha256=data.manifest.info.samples_sha256,
                 text_origin=module.text_origin,
                 image_origin=module.image_origin,
+                selection=self._selection,
             ),
             license=self._settings.license,
             templates=self._settings.templates,
@@ -92,6 +94,7 @@ def _image_card(
     module: ScanAttributesModule | ScanClassesModule,
     settings: RunSettings,
     config: Mapping[str, Any],
+    selection: SelectionRecord,
 ) -> ImageTowerCard:
     data = module.scans
     return ImageTowerCard(
@@ -102,6 +105,7 @@ def _image_card(
             config,
             data_sha256=data.manifest.info.samples_sha256,
             image_origin=module.image_origin,
+            selection=selection,
         ),
         license=settings.license,
     )
