@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medvlp.cli.entry import run
 from medvlp.data.modules_radiographs import RadiographDataModule
@@ -20,6 +21,7 @@ from medvlp.phantoms.chest.book import phantom_findings_yaml
 from medvlp.phantoms.chest.cohort import phantom_chest_cohort
 from medvlp.phantoms.chest.dicom import write_phantom_dicom
 from medvlp.phantoms.chest.files import write_phantom_png
+from medvlp.phantoms.chest.picture import paint_chest
 from medvlp.phantoms.chest.traits import PHANTOM_FINDINGS
 from medvlp.radiographs.framing import frame_image
 from medvlp.radiographs.reader import read_radiograph
@@ -158,6 +160,49 @@ def test_prepare__makes_failures_of_bad_files_and_rows_only(films: Path, tmp_pat
     failures = read_csv(tmp_path / "out" / "failures.csv")
     assert [row["case_id"] for row in failures] == ["cut.png", "none.png", "again.png", "twice"]
     assert read_radiograph_pairs(tmp_path / "out").info.counts["failed"] == 4
+
+
+def write_kinds(folder: Path) -> dict[str, str]:
+    """Write one file of every kind, and return what must become of each."""
+    phantom = paint_chest(3, size_px=(96, 80))
+    gray = (phantom.pixels >> 4).astype(np.uint8)
+    colour = np.stack([gray, gray // 2, 255 - gray], axis=-1)
+    pictures = {
+        "colour.png": (colour, "MV2407"),
+        "gray_as_rgb.png": (np.stack([gray] * 3, axis=-1), "done"),
+        "tiny.png": (gray[:8, :8], "MV2408"),
+        "blank.png": (np.full((96, 80), 9, np.uint8), "MV2409"),
+        "sixteen_bits_without_window.png": (phantom.pixels, "done"),
+        "lossy.jpg": (gray, "done"),
+    }
+    expected = {}
+    for name, (values, outcome) in pictures.items():
+        Image.fromarray(values).save(folder / name)
+        expected[name] = outcome
+    for kind in ("MONOCHROME1", "MONOCHROME2"):
+        write_phantom_dicom(folder / f"{kind}.dcm", phantom, photometric=kind)
+        expected[f"{kind}.dcm"] = "done"
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty.dcm").write_bytes(b"")
+    return expected | {"text.png": "MV2401", "empty.dcm": "MV2402"}
+
+
+def test_prepare__has_an_outcome_for_every_kind_of_file(tmp_path: Path) -> None:
+    expected = write_kinds(tmp_path)
+    rows = [{"path": name, "patient_id": name, "split": "train"} for name in expected]
+    write_csv(tmp_path / "m.csv", rows, list(rows[0]))
+    report = main(config(tmp_path, tmp_path / "out", book=None, label_columns={}))
+    assert dict(zip(expected, statuses(report), strict=True)) == expected
+    manifest = read_radiograph_pairs(tmp_path / "out")
+    store = open_images(manifest)
+    done = [name for name, outcome in expected.items() if outcome == "done"]
+    images = {
+        name: store.read(row.image, row.image_crc32).astype(float)
+        for name, row in zip(done, manifest.rows("train"), strict=True)
+    }
+    for name, image in images.items():
+        assert np.corrcoef(image.ravel(), images["MONOCHROME2.dcm"].ravel())[0, 1] > 0.97, name
+    assert all(row.report_group == -1 for row in manifest.rows("train"))
 
 
 def test_prepare__refuses_a_folder_of_other_settings_or_files(films: Path, tmp_path: Path) -> None:
