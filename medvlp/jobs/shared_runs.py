@@ -7,6 +7,9 @@ is left by the others, and the caller waits until each has an outcome.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,7 +39,7 @@ def beside(function: Callable[..., None], *args: object, num_helpers: int) -> It
     """Run a function in helper processes while the body runs; it ends when all have ended.
 
     What a helper raises ends that helper only: its item is then taken over. If the body raises,
-    helpers are told to end, which gives their leases back.
+    or this process is killed, helpers are told to end, which gives their leases back.
 
     Args:
         function: A function of a module; its last argument is the number of the helper, from 1.
@@ -45,7 +48,7 @@ def beside(function: Callable[..., None], *args: object, num_helpers: int) -> It
     """
     context = multiprocessing.get_context("spawn")
     helpers = [
-        context.Process(target=function, args=(*args, number), name=f"helper {number}")
+        context.Process(target=_help, args=(function, (*args, number)), name=f"helper {number}")
         for number in range(1, num_helpers + 1)
     ]
     for helper in helpers:
@@ -59,3 +62,15 @@ def beside(function: Callable[..., None], *args: object, num_helpers: int) -> It
     finally:
         for helper in helpers:
             helper.join()
+
+
+def _help(function: Callable[..., None], args: tuple[object, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    function(*args)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
