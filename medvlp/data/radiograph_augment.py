@@ -57,7 +57,8 @@ class RadiographAugmentSettings(StrictModel):
             right in the report, in sided labels and in the places of findings. Pictures of other or
             unknown views, and those whose report or findings have no counterpart of the other side
             (:func:`medvlp.text.reports.side_words.swap_sides`), stay as they are. Organs change
-            sides in a picture that is turned over, which no report says: left out by default.
+            sides in a picture that is turned over, which no report says, and letters drawn into it
+            are mirrored: left out by default.
         flip_probability: How often a picture that may be turned over is.
     """
 
