@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from medvlp.config.task import load_task
+from medvlp.knowledge.facets import load_finding_book
 from medvlp.models.dual_encoder import DualEncoder
 from medvlp.models.radiograph.network import RadiographNetwork
 from medvlp.models.text_tower import KnowledgeText
@@ -17,6 +18,7 @@ from medvlp.training.knowledge import KnowledgeModule
 from medvlp.training.scan_attributes import ScanAttributesModule
 from medvlp.zeroshot.classifier import build_classifier
 from medvlp.zeroshot.heads import judge_slide
+from medvlp.zeroshot.model_findings import judge_findings
 from medvlp.zeroshot.units import judge_units
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -117,6 +119,12 @@ def test_task__makes_a_classifier_and_a_verdict(path: Path) -> None:
         return np.stack([np.random.default_rng([*text.encode()]).normal(size=8) for text in texts])
 
     task = load_task(path)
+    if task.heads == ("findings",):
+        book = load_finding_book(task.book)
+        assert all(book.find(spec.finding) for spec in task.classes.values())
+        found = judge_findings(np.linspace(0.1, 0.9, len(task.classes)), task)
+        assert set(found.findings) < set(task.finding_names)
+        return
     classifier = build_classifier(embed, task, 10.0)
     features = np.random.default_rng(0).normal(size=(4, 8))
     if task.modality == "slide":
