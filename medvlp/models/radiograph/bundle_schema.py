@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from medvlp.config.selection import SelectionRecord
 from medvlp.config.strict import StrictModel, rule_error
 from medvlp.errors import ModelError
 from medvlp.models.bundle_schema import (
@@ -69,7 +68,6 @@ class RadiographBundleMeta(BundleDescription):
         preprocessing: How radiographs are brought to the network's input; what the network itself
             subtracts and divides by agrees with ``architecture``.
         findings_seen: Names of the findings that the network was trained with.
-        selection: What the weights were chosen on; None where nobody says.
     """
 
     kind: Literal["finding-model"] = FINDING_MODEL
@@ -78,7 +76,6 @@ class RadiographBundleMeta(BundleDescription):
     vocab_size: Annotated[int, Field(ge=1, le=10_000_000)]
     preprocessing: RadiographPreprocessingRecord
     findings_seen: tuple[str, ...] = ()
-    selection: SelectionRecord | None = None
 
     @field_validator("files")
     @classmethod

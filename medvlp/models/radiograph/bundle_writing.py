@@ -17,7 +17,6 @@ from medvlp.models.radiograph.bundle_schema import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from medvlp.config.selection import SelectionRecord
     from medvlp.models.bundle_schema import Provenance
     from medvlp.models.radiograph.network import RadiographNetwork
     from medvlp.models.radiograph.released import ReleasedNetwork
@@ -34,10 +33,9 @@ class RadiographBundleCard:
     Attributes:
         name: The model's name.
         preprocessing: How radiographs are brought to the network's input.
-        provenance: Where the model comes from.
+        provenance: Where the model comes from, and what its weights were chosen on.
         license: Licence of the weights.
         findings_seen: Names of the findings that the network was trained with.
-        selection: What the weights were chosen on; None where nobody says.
     """
 
     name: str
@@ -45,7 +43,6 @@ class RadiographBundleCard:
     provenance: Provenance
     license: str
     findings_seen: tuple[str, ...] = ()
-    selection: SelectionRecord | None = None
 
 
 def save_radiograph_bundle(
@@ -89,7 +86,6 @@ def save_radiograph_bundle(
             vocab_size=network.vocab_size,
             preprocessing=RadiographPreprocessingRecord(**asdict(card.preprocessing)),
             findings_seen=card.findings_seen,
-            selection=card.selection,
             provenance=card.provenance,
             license=card.license,
             files=files,

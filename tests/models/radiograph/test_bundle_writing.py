@@ -7,6 +7,7 @@ import torch
 
 from medvlp.config.selection import SelectionRecord
 from medvlp.errors import ModelError
+from medvlp.models.bundle_schema import Provenance
 from medvlp.models.radiograph.bundle_schema import read_radiograph_bundle_meta
 from medvlp.models.radiograph.bundle_writing import save_radiograph_bundle
 from tests.models.radiograph.tiny_findings import findings_card, tiny_network, write_tiny_findings
@@ -61,5 +62,6 @@ def test_save_radiograph_bundle__keeps_what_the_weights_were_chosen_on(tmp_path,
         number=30,
         content_sha256=("0123456789abcdef",),
     )
-    write_tiny_findings(tmp_path / "b", film_tokenizer, selection=chosen)
-    assert read_radiograph_bundle_meta(tmp_path / "b").selection == chosen
+    provenance = Provenance(medvlp_version="0.0.0", selection=chosen)
+    write_tiny_findings(tmp_path / "b", film_tokenizer, provenance=provenance)
+    assert read_radiograph_bundle_meta(tmp_path / "b").provenance.selection == chosen
