@@ -29,8 +29,14 @@ def test_source__takes_the_shipped_book_where_the_folder_has_none(folder: Path) 
     source = RadiographSource(folder, findings=("cardiomegaly",))
     assert source.has_other_book
     assert source.finding_facets[0].definition
-    with pytest.raises(DataError, match=r"MV1796.*left pleural effusion"):
-        _ = RadiographSource(folder).finding_facets
+    assert RadiographSource(folder).finding_facets[1].name == "left pleural effusion"
+
+
+def test_source__refuses_findings_that_the_book_does_not_know(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text("name: b\nfindings:\n  nodules: {}\n")
+    source = RadiographSource(folder, book=tmp_path / "b.yaml")
+    with pytest.raises(DataError, match=r"MV1796.*'nodule' \(did you mean 'nodules'"):
+        _ = source.finding_facets
 
 
 def test_source__refuses_findings_that_the_folder_does_not_know(folder: Path) -> None:
