@@ -16,11 +16,12 @@ from torch.utils.data import Dataset
 from medvlp.data.augment import augment_tile, crop_tile
 from medvlp.data.batch import Batch, TextTokens
 from medvlp.data.randomness import augmentation_seed
+from medvlp.data.sampler import BatchShare
 from medvlp.data.shards import ShardReader, decode_image
 from medvlp.pixels import prepare_image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.types import ImagePreprocessing
 
-__all__ = ["PairCollator", "PairSample", "PairsDataset"]
+__all__ = ["PairCollator", "PairSample", "PairShare", "PairsDataset"]
 
 _AUGMENT_STREAM, _CAPTION_STREAM, _CROP_STREAM = 1, 2, 3
 
@@ -50,6 +51,23 @@ class PairSample:
     row: PairRow
     image: NDArray[np.uint8]
     caption: str
+
+
+class PairShare(list[PairSample]):
+    """What one rank has loaded of a global batch, with the concepts of the whole batch.
+
+    Args:
+        samples: This rank's samples.
+        concept_ids: Concepts of the samples of all ranks, in the order of the ranks.
+        rows: Where this rank's samples stand among them.
+    """
+
+    def __init__(
+        self, samples: Iterable[PairSample], concept_ids: Sequence[tuple[str, ...]], rows: slice
+    ) -> None:
+        super().__init__(samples)
+        self.concept_ids = concept_ids
+        self.rows = rows
 
 
 class PairsDataset(Dataset[PairSample]):
@@ -116,6 +134,21 @@ class PairsDataset(Dataset[PairSample]):
             caption = self._caption(row, chooser)
         return PairSample(row, image, caption)
 
+    def __getitems__(self, draws: Sequence[Draw]) -> list[PairSample]:
+        """Make the samples of a batch, or of this rank's share of it; loaders call this.
+
+        Args:
+            draws: Which pairs, in which epoch.
+
+        Raises:
+            MedvlpError: If an image cannot be read or decoded (MV1702).
+        """
+        samples = [self[draw] for draw in draws]
+        if not isinstance(draws, BatchShare):
+            return samples
+        concepts = [self.rows[index].concept_ids for index in draws.global_index.tolist()]
+        return PairShare(samples, concepts, draws.rows)
+
     def _caption(self, row: PairRow, rng: np.random.Generator) -> str:
         if self._captions is not None:
             return self._captions(row.captions, row.concept_ids, rng)
@@ -153,14 +186,19 @@ class PairCollator:
         """Return the batch of some samples.
 
         Args:
-            samples: B samples with images of one size.
+            samples: B samples with images of one size. A share of a global batch brings the
+                concepts of all of it: the table of related concepts is the same on every rank.
         """
         tokens = self._tokenizer.encode([s.caption for s in samples], self._max_tokens)
-        sets = [self._concepts.of(sample.row.concept_ids) for sample in samples]
+        concept_ids, mine = [sample.row.concept_ids for sample in samples], slice(None)
+        if isinstance(samples, PairShare):
+            concept_ids, mine = list(samples.concept_ids), samples.rows
+        sets = [self._concepts.of(concepts) for concepts in concept_ids]
         concept_id, related = torch.tensor([min(numbers, default=-1) for numbers in sets]), None
         if self._concepts.relation is not None:
             table = self._concepts.table(sets)
             concept_id, related = torch.from_numpy(table.index), torch.from_numpy(table.related)
+        concept_id = concept_id[mine]
         return Batch(
             image=torch.from_numpy(np.stack([sample.image for sample in samples])),
             text=TextTokens(ids=torch.from_numpy(tokens.ids), mask=torch.from_numpy(tokens.mask)),

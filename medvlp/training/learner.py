@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import lightning.pytorch as pl
 import torch
@@ -50,6 +50,9 @@ class Learner(pl.LightningModule, ABC):
         self._optimizer_settings = optimizer
         self._schedule = schedule
 
+    joins_ranks: ClassVar[bool] = False
+    """Whether a step compares what all processes have loaded, so that the batch can be spread."""
+
     @abstractmethod
     def network(self) -> torch.nn.Module:
         """Return what is trained, which ``configure_model`` builds.
@@ -63,12 +66,12 @@ class Learner(pl.LightningModule, ABC):
         return ()
 
     def on_fit_start(self) -> None:
-        """Refuse several processes: a step sees what one process has loaded.
+        """Refuse several processes where a step sees only what one process has loaded.
 
         Raises:
             UsageError: MV1706.
         """
-        if self.trainer.world_size > 1:
+        if self.trainer.world_size > 1 and not self.joins_ranks:
             raise UsageError(
                 "MV1706",
                 f"{self._subject} cannot run on {self.trainer.world_size} processes: each would "

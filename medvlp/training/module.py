@@ -11,6 +11,7 @@ import torch
 
 from medvlp.data.batch import Batch
 from medvlp.data.modules import PairsDataModule
+from medvlp.distributed import all_gather_with_grad, all_reduce_sum
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
@@ -49,6 +50,7 @@ class ContrastiveModule(Learner):
 
     mean: torch.Tensor
     std: torch.Tensor
+    joins_ranks = True
 
     def __init__(
         self,
@@ -138,14 +140,18 @@ class ContrastiveModule(Learner):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the loss, and how often the nearest caption of the batch is of the image's group.
 
+        The batch is that of all ranks, so that the figures do not depend on their number.
+
         Args:
             batch: The pairs.
             batch_idx: Number of the batch in the epoch.
         """
         outputs = self._outputs(batch)
         report = self._objective(outputs, batch)
-        nearest = (outputs.image @ outputs.text.T).argmax(dim=1)
-        hits = (batch.group_id[nearest] == batch.group_id).float().mean()
+        text, groups = (all_gather_with_grad(x) for x in (outputs.text, batch.group_id))
+        nearest = (outputs.image @ text.T).argmax(dim=1)
+        right = all_reduce_sum((groups[nearest] == batch.group_id).float().sum())
+        hits = right / len(groups)
         self.log("validation/loss", report.total, batch_size=len(batch))
         self.log("validation/caption_of_group", hits, batch_size=len(batch))
 

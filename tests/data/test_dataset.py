@@ -11,7 +11,7 @@ from medvlp.data.concepts import ConceptNumbers
 from medvlp.data.dataset import PairCollator, PairsDataset
 from medvlp.data.ignore import ConceptRelation
 from medvlp.data.pairs import read_pairs
-from medvlp.data.sampler import Draw
+from medvlp.data.sampler import BatchShare, Draw
 from medvlp.errors import MedvlpError
 from medvlp.losses.relations import unpack_related
 from medvlp.pixels import prepare_image
@@ -133,3 +133,25 @@ def test_dataset__hands_captions_and_concepts_to_the_augmenter_with_the_samples_
 def test_dataset__refuses_a_split_that_is_not_there(pairs_folder):
     with pytest.raises(MedvlpError, match="no pairs in split 'test'"):
         build(pairs_folder, split="test")
+
+
+def test_collator__gives_every_rank_the_table_of_the_whole_batch(pairs_folder):
+    dataset = build(pairs_folder)
+    concepts = sorted({concept for row in dataset.rows for concept in row.concept_ids})
+    numbers = {concept: number for number, concept in enumerate(concepts)}
+    first, second = np.arange(len(concepts) - 1), np.arange(1, len(concepts))
+    relation = ConceptRelation.from_pairs(len(concepts), first, second)
+    tokenizer = train_tokenizer([row.captions[0] for row in dataset.rows], 100)
+    collate = PairCollator(tokenizer, 8, ConceptNumbers(numbers, relation))
+    batch = np.arange(len(dataset))
+
+    def share(rows: slice):
+        draws = [Draw(0, int(index)) for index in batch[rows]]
+        return collate(dataset.__getitems__(BatchShare(draws, batch, rows)))
+
+    whole = share(slice(0, len(batch)))
+    for rows in (slice(0, 2), slice(2, len(batch))):
+        found = share(rows)
+        assert torch.equal(found.related, whole.related)
+        assert torch.equal(found.concept_id, whole.concept_id[rows])
+        assert found.sample_id == whole.sample_id[rows]
