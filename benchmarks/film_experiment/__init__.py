@@ -1,0 +1,1 @@
+"""The recipe for radiographs on real films: views, projections, and one diagnosis."""
