@@ -175,7 +175,7 @@ class TrainCLI(LightningCLI):
             kwargs: Module and data, as Lightning gives them.
         """
         path = self._going_on[0] if self._going_on else None
-        if self._going_on is not None:
+        if self._going_on is not None and self.trainer.is_global_zero:
             sys.stderr.write(f"going on after step {self._going_on[1]}\n")
         self.trainer.fit(**kwargs, ckpt_path=path)  # type: ignore[arg-type]  # as Lightning does
 
@@ -205,10 +205,11 @@ def main(args: Sequence[str]) -> int:
     try:
         build(args, run=True)
     except StoppedRun as stopped:
-        sys.stderr.write(
-            f"stopped by {stopped.why} after step {stopped.step}; the same command goes on\n"
-        )
-        return StoppedRun.CODE
+        if stopped.rank == 0:
+            sys.stderr.write(
+                f"stopped by {stopped.why} after step {stopped.step}; the same command goes on\n"
+            )
+        return 0 if stopped.rank else StoppedRun.CODE
     return 0
 
 

@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from medvlp.io import publish_file
 from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, newest_checkpoint
@@ -71,7 +72,7 @@ def build_csv_logger(run_folder: Path, step: int) -> CSVLogger:
     """
     logger = CSVLogger(run_folder, name="logs", version="")
     path = run_folder / "logs" / "metrics.csv"
-    if not path.exists():
+    if rank_zero_only.rank or not path.exists():
         return logger
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)

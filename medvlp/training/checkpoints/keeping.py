@@ -59,14 +59,24 @@ class CheckpointSettings(StrictModel):
 
 
 class StoppedRun(SystemExit):
-    """The run was asked to stop, and its state is kept; code 75, "try again later"."""
+    """The run was asked to stop, and its state is kept.
+
+    Rank 0 ends with code 75, "try again later"; the others end with 0, so that nobody who watches
+    the processes takes the first to end for a failure while rank 0 writes its logs.
+
+    Args:
+        step: Optimiser steps that were finished.
+        why: What asked.
+        rank: The rank that ends.
+    """
 
     CODE = 75
 
-    def __init__(self, step: int, why: str) -> None:
-        super().__init__(self.CODE)
+    def __init__(self, step: int, why: str, rank: int) -> None:
+        super().__init__(0 if rank else self.CODE)
         self.step = step
         self.why = why
+        self.rank = rank
 
 
 class KeepState(Callback):
@@ -209,7 +219,8 @@ class KeepState(Callback):
         self._finished = step
         if step % self._settings.look_every == 0 and any_rank(bool(self._signals.received)):
             self._save(trainer, must_succeed=True)
-            self._stopped = StoppedRun(step, self._signals.received or "a signal to another rank")
+            why = self._signals.received or "a signal to another rank"
+            self._stopped = StoppedRun(step, why, trainer.global_rank)
         elif self._is_time(step):
             self._save(trainer, must_succeed=False)
 
