@@ -11,7 +11,12 @@ import torch
 from torch import nn
 
 from medvlp.errors import ModelError
-from medvlp.models.radiograph.settings import ResNetTowerSettings, TimmTowerSettings
+from medvlp.models.radiograph.plain_tower import build_plain_network
+from medvlp.models.radiograph.settings import (
+    PlainTowerSettings,
+    ResNetTowerSettings,
+    TimmTowerSettings,
+)
 from medvlp.models.timm_towers import build_random_tower, load_trained_tower
 
 if TYPE_CHECKING:
@@ -123,6 +128,10 @@ def build_radiograph_tower(
             weights that cannot be fetched (MV1412), a network without patches (MV1460), or a size
             that patches do not divide (MV1463).
     """
+    if isinstance(settings, PlainTowerSettings):
+        blocks = settings.widths, settings.strides
+        plain = build_plain_network(*blocks, input_px=input_px, channels=channels, seed=seed)
+        return RadiographTower(plain, plain.num_features, "mean")
     name, options, pooling = _timm_arguments(settings)
     options["in_chans"] = channels
     network: Any = (
@@ -136,7 +145,7 @@ def build_radiograph_tower(
 
 
 def _timm_arguments(
-    settings: RadiographTowerSettings,
+    settings: TimmTowerSettings | ResNetTowerSettings,
 ) -> tuple[str, dict[str, object], str | None]:
     if isinstance(settings, TimmTowerSettings):
         return settings.name, settings.options(), settings.pooling

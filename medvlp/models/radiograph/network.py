@@ -14,6 +14,7 @@ from medvlp.losses.precision import in_full_precision
 from medvlp.losses.temperature import Temperature, clamp_learned_scales
 from medvlp.models.radiograph.facet_fusion import FacetFusion
 from medvlp.models.radiograph.image_tower import build_radiograph_tower
+from medvlp.models.radiograph.match_head import MatchHead
 from medvlp.models.radiograph.query_decoder import FindingHead, QueryDecoder
 from medvlp.models.text_tower import TextTower, build_projection
 from medvlp.models.timm_towers import with_local_seed
@@ -191,7 +192,8 @@ class RadiographNetwork(nn.Module):
         self.facet_fusion = FacetFusion(settings.facets, dim)
         self.decoder = QueryDecoder(settings.decoder)
         self.dropout = nn.Dropout(settings.decoder.dropout)
-        self.head = FindingHead(settings.decoder.head, dim, settings.decoder.dropout)
+        head, dropout = settings.decoder.head, settings.decoder.dropout
+        self.head = MatchHead(dim) if head == "match" else FindingHead(head, dim, dropout)
         self.description_projection = build_projection(
             settings.multi_label_projection, dim, dim, "image"
         )
@@ -264,8 +266,10 @@ class RadiographNetwork(nn.Module):
         """
         decoded = self.decoder(queries, patches, with_attention=with_attention)
         attention = None if decoded.attention is None else decoded.attention.mean(0)
-        logits = self.head.presence(self.head(self.dropout(decoded.outputs)))
-        return Judged(logits, decoded.outputs, attention)
+        outputs, head = self.dropout(decoded.outputs), self.head
+        if isinstance(head, MatchHead):
+            return Judged(head(outputs, queries), decoded.outputs, attention)
+        return Judged(head.presence(head(outputs)), decoded.outputs, attention)
 
     def describe(self, pooled: Tensor) -> Tensor:
         """Project images to the space in which they are compared with many descriptions.

@@ -1,0 +1,89 @@
+"""A plain stack of convolutions for radiographs: little data, small images, no GPU.
+
+Letters: B batch, C channels, S side in pixels, W width of the last block, h w grid.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from medvlp.models.timm_towers import with_local_seed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["PlainNetwork", "build_plain_network"]
+
+_PLACE_SPREAD = 0.02
+
+
+class PlainNetwork(nn.Module):
+    """Blocks of convolution, batch norm and ReLU; before the last one each place says where it is.
+
+    A map that keeps its places is what queries ask, so their number matters more than depth; a
+    learned vector of each place lets the last block tell zones of the lung apart that look alike.
+
+    Args:
+        widths: Channels of each block.
+        strides: Stride of each block, 1 or 2.
+        input_px: Side of an image in pixels.
+        channels: Channels of an image.
+
+    Raises:
+        ValueError: If widths and strides differ in number, or nothing of the image is left.
+    """
+
+    def __init__(
+        self, widths: tuple[int, ...], strides: tuple[int, ...], input_px: int, channels: int
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(strides) or len(widths) < 2:
+            msg = f"two blocks or more, each of a width and a stride, got {widths} and {strides}"
+            raise ValueError(msg)
+        self.num_features = widths[-1]
+        pairs = zip((channels, *widths), widths, strides, (5, *([3] * len(widths))), strict=False)
+        blocks = [_block(*numbers) for numbers in pairs]
+        side = input_px
+        for stride in strides[:-1]:
+            side = -(-side // stride)
+        self.blocks = nn.Sequential(*blocks[:-1])
+        self.places = nn.Parameter(_PLACE_SPREAD * torch.randn(widths[-2], side, side))
+        self.last = blocks[-1]
+
+    def forward_features(self, pixels: Tensor) -> Tensor:
+        """Return the last map, shape ``(B, W, h, w)``.
+
+        Args:
+            pixels: Normalised, shape ``(B, C, S, S)``, float.
+        """
+        features: Tensor = self.last(self.blocks(pixels) + self.places)
+        return features
+
+
+def build_plain_network(
+    widths: tuple[int, ...],
+    strides: tuple[int, ...],
+    *,
+    input_px: int,
+    channels: int,
+    seed: int = 0,
+) -> PlainNetwork:
+    """Build a plain network; the program's random state is left as it was.
+
+    Args:
+        widths: Channels of each block.
+        strides: Stride of each block.
+        input_px: Side of an image in pixels.
+        channels: Channels of an image.
+        seed: Fixes the random weights.
+    """
+    return with_local_seed(lambda: PlainNetwork(widths, strides, input_px, channels), seed)
+
+
+def _block(before: int, width: int, stride: int, kernel: int) -> nn.Sequential:
+    convolution = nn.Conv2d(before, width, kernel, stride, kernel // 2, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
