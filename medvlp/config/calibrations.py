@@ -1,9 +1,10 @@
 """Calibration files: what was fitted on which cases, for one model and one task, as JSON.
 
-Two kinds: ``confidence`` holds a temperature and the threshold of prediction sets, as
+Three kinds: ``confidence`` holds a temperature and the threshold of prediction sets, as
 ``medvlp calibrate RUN LABELS.csv`` writes them for ``medvlp zero-shot --calibration``;
-``tile-threshold`` holds the probability above which a tile is positive, for a task to name under
-``threshold``. Both list the contents of their cases, so that no case is judged by itself.
+``tile-threshold`` holds the probability above which a tile is positive, and ``finding-thresholds``
+those above which findings are there, for a task to name under ``threshold``. All list the contents
+of their cases, so that no case is judged by itself.
 """
 
 from __future__ import annotations
@@ -25,11 +26,15 @@ __all__ = [
     "CalibratedTask",
     "CalibrationCases",
     "ConfidenceCalibration",
+    "FindingThreshold",
+    "FindingThresholds",
     "PredictionSets",
     "ReportedNodes",
     "Temperature",
+    "ThresholdRule",
     "TileThreshold",
     "read_confidence_calibration",
+    "read_finding_thresholds",
     "read_tile_threshold",
 ]
 
@@ -81,6 +86,10 @@ class CalibrationCases(StrictModel):
     """Rows of the table, and cases of the run, that were not used, by reason."""
     content_sha256: tuple[str, ...]
     """Hash of the content of each case, sorted."""
+    split: str = ""
+    """Name of their part of the data; empty where the table has no column for it."""
+    on_test: bool = False
+    """Whether they are test cases, which a user has allowed."""
 
 
 class Temperature(StrictModel):
@@ -181,7 +190,50 @@ class TileThreshold(StrictModel):
     """Area under the ROC curve over the tiles of the set."""
 
 
-_Kind = TypeVar("_Kind", ConfidenceCalibration, TileThreshold)
+ThresholdRule = Literal["max-f1", "youden", "mcc"]
+"""What is largest at the threshold of a finding: F1, sensitivity + specificity - 1, or Matthews'
+correlation."""
+
+
+class FindingThreshold(StrictModel):
+    """The threshold of one finding, and what it was fitted on."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    """The finding is there above it."""
+    is_fitted: bool
+    """False where nothing could be fitted, and the threshold is the one of the run."""
+    why: str = ""
+    """Why it was not fitted."""
+    value: float | None = None
+    """The figure of the rule at the threshold, on the cases that it was fitted on."""
+    value_before: float | None = None
+    """The same at the threshold of the run."""
+    num_positive: Count
+    """Cases with label 1."""
+    num_negative: Count
+    """Cases with label 0."""
+    num_uncertain: Count
+    """Cases with label -1, which were left out."""
+    num_unlabelled: Count
+    """Cases without a label, which were left out."""
+
+
+class FindingThresholds(StrictModel):
+    """The probabilities above which findings are there, each fitted by itself on labelled cases."""
+
+    kind: Literal["finding-thresholds"] = "finding-thresholds"
+    medvlp_version: str
+    """Version that wrote the file."""
+    model: CalibratedModel
+    task: CalibratedTask
+    cases: CalibrationCases
+    rule: ThresholdRule
+    """What is largest at each threshold."""
+    findings: Annotated[dict[str, FindingThreshold], Field(min_length=1)]
+    """The thresholds, by class of the task."""
+
+
+_Kind = TypeVar("_Kind", ConfidenceCalibration, TileThreshold, FindingThresholds)
 
 
 def read_confidence_calibration(path: Path) -> ConfidenceCalibration:
@@ -207,6 +259,18 @@ def read_tile_threshold(path: Path) -> TileThreshold:
         ConfigError: As :func:`read_confidence_calibration`.
     """
     return _read(path, TileThreshold, "tile-threshold")
+
+
+def read_finding_thresholds(path: Path) -> FindingThresholds:
+    """Read thresholds of findings that a task names.
+
+    Args:
+        path: The JSON file.
+
+    Raises:
+        ConfigError: As :func:`read_confidence_calibration`.
+    """
+    return _read(path, FindingThresholds, "finding-thresholds")
 
 
 def _read(path: Path, model: type[_Kind], kind: str) -> _Kind:

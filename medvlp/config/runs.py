@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from medvlp.config.described import about
+from medvlp.config.run_selections import RunSelection
 from medvlp.io import is_safe_key, write_json
 from medvlp.types import Modality
 
@@ -28,7 +30,6 @@ __all__ = [
     "RunFolder",
     "RunRecord",
     "TaskRecord",
-    "about",
     "without_local_names",
     "write_run_record",
 ]
@@ -39,11 +40,6 @@ PredictionStatus = Literal["diagnosed", "no-tissue"]
 PROBABILITY_PREFIX = "prob_"
 SCORE_PREFIX = "score_"
 _ROUNDING = 1e-6
-
-
-def about(text: str) -> dict[str, str]:
-    """Return the metadata of a field that says what it holds; the schema file repeats it."""
-    return {"description": text}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +289,13 @@ class RunRecord:
     tasks: tuple[TaskRecord, ...] = field(metadata=about("Tasks in the order given."))
     calibrations: tuple[CalibrationRecord, ...] = field(
         default=(), metadata=about("Calibrations in use; the other confidences are not calibrated.")
+    )
+    selections: tuple[RunSelection, ...] | None = field(
+        default=None,
+        metadata=about(
+            "What was chosen on which cases: checkpoints, thresholds, temperatures; null in runs "
+            "of versions that kept no record of it."
+        ),
     )
     configuration: Mapping[str, object] = field(
         default_factory=dict, metadata=about("Every setting of the run, defaults included.")

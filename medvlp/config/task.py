@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
-from medvlp.config.calibrations import read_tile_threshold
+from medvlp.config.calibrations import read_finding_thresholds, read_tile_threshold
 from medvlp.config.documents import PlainValue, read_yaml
 from medvlp.config.strict import parse_model
 from medvlp.config.task_records import (
@@ -28,6 +28,7 @@ from medvlp.config.task_records import (
     ThresholdSource,
 )
 from medvlp.config.task_rules import check_task
+from medvlp.errors import ConfigError, nearest_name
 from medvlp.io import content_sha256
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def load_task(path: Path) -> Task:
     Raises:
         ConfigError: MV1004 or MV1005 if the file is unreadable or no YAML, MV1001 for an unknown
             key, MV1002 for a bad or missing value, MV15xx for settings that do not go together,
-            MV1520 for a threshold file that is none.
+            MV1520 for a threshold file that is none, or of another kind than the task needs, MV1521
+            for one that lacks a finding.
     """
     task = parse_task(read_yaml(path), source=str(path))
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     source = task.prompts.ensemble
     if isinstance(source, PromptSource) and source.file is not None:
         placed = source.model_copy(update={"file": path.parent / source.file})
@@ -86,8 +88,27 @@ def load_task(path: Path) -> Task:
         found["book"] = path.parent / task.book
     if isinstance(task.threshold, ThresholdSource):
         file = path.parent / task.threshold.file
-        found["threshold"] = FittedThreshold(file=file, fitted=read_tile_threshold(file))
+        read = read_tile_threshold if task.modality == "slide" else read_finding_thresholds
+        found["threshold"] = FittedThreshold(file=file, fitted=read(file))
+        _check_findings(task, found["threshold"])
     return task.model_copy(update=found) if found else task
+
+
+def _check_findings(task: Task, source: FittedThreshold) -> None:
+    """Refuse thresholds of findings that lack one which has no threshold of its own."""
+    fitted = source.fitted
+    if fitted.kind == "tile-threshold":
+        return
+    own = [name for name in task.finding_names if task.classes[name].threshold is None]
+    lacking = [name for name in own if name not in fitted.findings]
+    if lacking:
+        raise ConfigError(
+            "MV1521",
+            f"the thresholds of task {task.name} are from {source.file.name}, which holds none for "
+            f"{lacking[0]!r}{nearest_name(lacking[0], fitted.findings)}",
+            expected=f"thresholds fitted for its findings {own}",
+            hint="fit them again with 'medvlp calibrate --thresholds'",
+        )
 
 
 def parse_task(document: PlainValue | Mapping[str, Any], *, source: str) -> Task:
@@ -121,10 +142,12 @@ def task_settings(task: Task) -> dict[str, Any]:
     if task.book is not None:
         settings["book"] = _named_content(task.book)
     if isinstance(task.threshold, FittedThreshold):
-        settings["threshold"] = {
-            "from": _named_content(task.threshold.file),
-            "value": task.tile_threshold,
-        }
+        told: dict[str, Any] = {"from": _named_content(task.threshold.file)}
+        if task.finding_thresholds is None:
+            told["value"] = task.tile_threshold
+        else:
+            told["values"] = {name: task.finding_threshold(name) for name in task.finding_names}
+        settings["threshold"] = told
     return settings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medvlp.config.strict import rule_error
-from medvlp.config.task_records import FINDING_HEADS, PAIR_HEADS, ThresholdSource
+from medvlp.config.task_records import FINDING_HEADS, PAIR_HEADS
 
 if TYPE_CHECKING:
     from medvlp.config.task_records import TaskFields
@@ -118,8 +118,6 @@ def _check_pooling(task: TaskFields) -> None:
     """Refuse ways of pooling where there is nothing to pool."""
     if task.unit_pooling != "max" and task.modality == "radiograph":
         raise rule_error("MV1506", "a radiograph has one embedding only", at="unit_pooling")
-    if isinstance(task.threshold, ThresholdSource) and task.modality != "slide":
-        raise rule_error("MV1506", "a threshold is fitted on the tiles of slides", at="threshold")
     if task.prompt_pooling == "mean":
         return
     ensemble = task.prompts.ensemble

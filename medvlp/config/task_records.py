@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from medvlp.config.calibrations import TileThreshold
+from medvlp.config.calibrations import FindingThresholds, TileThreshold
 from medvlp.config.strict import OneOrMany, StrictModel, matching, rule_error
 from medvlp.types import Modality
 
@@ -177,7 +177,7 @@ class PromptSettings(StrictModel):
 
 
 class ThresholdSource(StrictModel):
-    """A threshold that was fitted on slides with masks, in a file of its own."""
+    """Thresholds that were fitted on labelled cases, in a file of their own."""
 
     file: Annotated[Path, Field(alias="from")]
     """JSON that ``medvlp calibrate`` wrote, below the folder of the task file."""
@@ -186,8 +186,8 @@ class ThresholdSource(StrictModel):
 class FittedThreshold(ThresholdSource):
     """The same with what the file holds; made when a task is loaded, not written in one."""
 
-    fitted: TileThreshold
-    """The content of the file."""
+    fitted: Annotated[TileThreshold | FindingThresholds, Field(discriminator="kind")]
+    """The content of the file: the threshold of tiles, or one for each finding."""
 
 
 def _threshold_kind(value: object) -> str:
@@ -222,7 +222,8 @@ class TaskFields(StrictModel):
     aggregate: Literal["mean", "sum"] = "mean"
     """How the top j scores are pooled."""
     threshold: Threshold = 0.5
-    """Probability above which a tile counts as positive: a number, or ``{from: FILE}``."""
+    """Probability above which a tile counts as positive, or a finding without a threshold of its
+    own is there: a number, or ``{from: FILE}``."""
     min_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of positive tiles above which a case is called positive; not calibrated."""
     undecided: Literal["second-choice", "first-class"] = "second-choice"
@@ -263,10 +264,13 @@ class TaskFields(StrictModel):
         """Probability above which a tile counts as positive.
 
         Raises:
-            ValueError: If the file that holds it has not been read.
+            ValueError: If the file that holds it has not been read, or holds one for each finding.
         """
         if isinstance(self.threshold, FittedThreshold):
-            return self.threshold.fitted.threshold
+            fitted = self.threshold.fitted
+            if isinstance(fitted, FindingThresholds):
+                raise ValueError(f"{self.threshold.file} holds a threshold for each finding")
+            return fitted.threshold
         if isinstance(self.threshold, ThresholdSource):
             raise ValueError(f"load the task from its file to read {self.threshold.file}")
         return self.threshold
@@ -283,6 +287,14 @@ class TaskFields(StrictModel):
             return ()
         return tuple(name for name in self.classes if name != self.normal)
 
+    @property
+    def finding_thresholds(self) -> FindingThresholds | None:
+        """What was fitted for each finding, of a task that names a file of it."""
+        if not isinstance(self.threshold, FittedThreshold):
+            return None
+        fitted = self.threshold.fitted
+        return fitted if isinstance(fitted, FindingThresholds) else None
+
     def finding_threshold(self, name: str) -> float:
         """Return the probability above which a finding is there.
 
@@ -290,7 +302,10 @@ class TaskFields(StrictModel):
             name: One of ``finding_names``.
         """
         own = self.classes[name].threshold
-        return self.tile_threshold if own is None else own
+        if own is not None:
+            return own
+        fitted = self.finding_thresholds
+        return self.tile_threshold if fitted is None else fitted.findings[name].threshold
 
     @property
     def classifier_classes(self) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from medvlp import __version__
 from medvlp.config.calibrations import (
-    CalibrationCases,
     ConfidenceCalibration,
     PredictionSets,
     ReportedNodes,
@@ -23,10 +22,15 @@ from medvlp.config.calibrations import (
     TileThreshold,
 )
 from medvlp.errors import UsageError
-from medvlp.io import content_sha256
 from medvlp.metrics import UndefinedMetricError
 from medvlp.metrics.segmentation import tile_truth
-from medvlp.pipelines.case_labels import LabelTable, bad_labels, check_classes, read_labels
+from medvlp.pipelines.case_labels import (
+    LabelTable,
+    bad_labels,
+    calibration_cases,
+    check_classes,
+    read_labels,
+)
 from medvlp.pipelines.confidence import make_node_rule
 from medvlp.pipelines.masks import read_mask
 from medvlp.pipelines.tile_scores import TILE_SCORES_FILE, read_tile_scores
@@ -65,6 +69,7 @@ def fit_confidence(
     method: SetMethod,
     graph: KnowledgeGraph | None = None,
     confidence: float | None = None,
+    allow_on_test: bool = False,
 ) -> ConfidenceCalibration:
     """Fit a temperature and the threshold of prediction sets on labelled cases.
 
@@ -76,10 +81,11 @@ def fit_confidence(
         graph: Graph whose nodes cases would be reported at; measured only, nothing is fitted to it.
         confidence: Least probability of a node; 0.9 where a graph is given. Without a graph the
             nodes are the classes.
+        allow_on_test: Whether test cases may be among them.
 
     Raises:
         UsageError: MV1522 if the rule of the task gives no distribution over classes.
-        ConfigError: MV1525 or MV1526 if the graph does not fit the task.
+        ConfigError: MV1525 or MV1526 if the graph does not fit the task; MV1150 for test cases.
         DataError: MV1524 if the table does not fit the run, names what is no class, or labels cases
             of one group only, of which none can be left out to measure with.
     """
@@ -89,7 +95,7 @@ def fit_confidence(
             f"head {run.task.head!r} of task {run.task.name} gives no distribution over classes",
             expected=f"a task decided by one of {list(CALIBRATED_HEADS)}",
         )
-    told = read_labels(run, table, "label")
+    told = read_labels(run, table, "label", allow_on_test=allow_on_test)
     check_classes(run, table, told)
     groups = {labelled.group for labelled in told.cases}
     if len(groups) == 1:
@@ -104,7 +110,7 @@ def fit_confidence(
         medvlp_version=__version__,
         model=run.model,
         task=run.task,
-        cases=_cases(run, table, told, dict(Counter(case.value for case in told.cases))),
+        cases=calibration_cases(run, table, told, dict(Counter(case.value for case in told.cases))),
         temperature=_temperature(scores),
         sets=_sets(scores, alpha, method),
         nodes=_nodes(run, scores, graph, confidence),
@@ -177,15 +183,17 @@ def _nodes(
     )
 
 
-def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
+def fit_threshold(run: JudgedRun, table: Path, *, allow_on_test: bool = False) -> TileThreshold:
     """Fit the threshold of tiles on slides with masks, all tiles of all slides together.
 
     Args:
         run: The run with the slides; its task has a positive class.
         table: CSV with ``case_id`` and ``mask``: an image of the whole slide at any resolution, not
             zero where the positive class is; relative paths start at the table.
+        allow_on_test: Whether test cases may be among them.
 
     Raises:
+        ConfigError: MV1150 for test cases.
         UsageError: MV1522 if the task is not for slides, or looks for no positive class.
         DataError: MV1524 if the table or a mask does not fit, or the masks part no tiles.
     """
@@ -203,7 +211,7 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
             expected="a task with head segmentation or detection-ratio",
             hint="name the class under 'positive' in the task",
         )
-    told = read_labels(run, table, "mask")
+    told = read_labels(run, table, "mask", allow_on_test=allow_on_test)
     truth, probabilities = [], []
     for labelled in told.cases:
         scores = read_tile_scores(labelled.case.folder / TILE_SCORES_FILE)
@@ -228,24 +236,9 @@ def fit_threshold(run: JudgedRun, table: Path) -> TileThreshold:
         medvlp_version=__version__,
         model=run.model,
         task=run.task,
-        cases=_cases(run, table, told, counts),
+        cases=calibration_cases(run, table, told, counts),
         positive=positive,
         threshold=fit.threshold,
         youden_index=fit.youden_index,
         auroc=fit.auroc,
-    )
-
-
-def _cases(
-    run: JudgedRun, table: Path, told: LabelTable, counts: dict[str, int]
-) -> CalibrationCases:
-    cases = told.cases
-    return CalibrationCases(
-        run=run.name,
-        labels_sha256=content_sha256(table),
-        number=len(cases),
-        num_groups=len({labelled.group for labelled in cases}),
-        class_counts=counts,
-        left_out=told.left_out,
-        content_sha256=tuple(sorted(labelled.case.content_sha256 for labelled in cases)),
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         CalibratedModel,
         CalibratedTask,
         ConfidenceCalibration,
+        FindingThresholds,
         TileThreshold,
     )
     from medvlp.config.runs import PredictionRow
@@ -190,21 +191,23 @@ def unused_calibration(loaded: LoadedCalibration, identities: Sequence[Identity]
     )
 
 
-def check_threshold(fitted: TileThreshold, name: str, identity: Identity) -> None:
-    """Refuse a threshold of tiles that was fitted for other scores.
+def check_threshold(
+    fitted: TileThreshold | FindingThresholds, name: str, identity: Identity
+) -> None:
+    """Refuse thresholds of tiles or of findings that were fitted for other scores.
 
     Raises:
-        ConfigError: MV1521 if model, prompts or class differ.
+        ConfigError: MV1521 if model, prompts or classes differ.
     """
     found = _differences(fitted.model, fitted.task, identity, with_settings=False)
-    if fitted.positive != identity.task.positive:
+    if fitted.kind == "tile-threshold" and fitted.positive != identity.task.positive:
         found.append(f"it is for class {fitted.positive!r}, not {identity.task.positive!r}")
     if found:
         raise ConfigError(
             "MV1521",
             f"the threshold of task {identity.task.name} is from {name}; " + "; ".join(found),
             expected="a threshold fitted for this model with these prompts",
-            hint="fit it again with 'medvlp calibrate --fit threshold'",
+            hint="fit it again with 'medvlp calibrate', --fit threshold or --thresholds",
         )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from medvlp.config.selection import SelectionRecord
     from medvlp.config.task import Task
     from medvlp.knowledge.graph import KnowledgeGraph
     from medvlp.pipelines.case_folder import CaseFinding
@@ -105,11 +106,13 @@ class JudgingModel:
         record: What ``run.json`` says of it.
         precision: Arithmetic of its encoder.
         is_random: Whether its weights were never trained.
+        choice: What its weights were chosen on; None where that is not on record.
     """
 
     record: ModelRecord
     precision: str
     is_random: bool
+    choice: SelectionRecord | None = None
 
 
 class Asked(Protocol):
@@ -256,7 +259,11 @@ class CaseJudge(ABC):
             n_failed: Units that could not be read.
             content_sha256: Hash of the case, to tell whether it is a calibration case.
             findings: What is there, of a task whose findings can be there at once.
+
+        Raises:
+            MedvlpError: MV1523 if the threshold of the task was fitted on the case.
         """
+        self.check_not_fitted_on(content_sha256)
         row = PredictionRow(
             case_id=case.case_id,
             model=self.model.record.name,

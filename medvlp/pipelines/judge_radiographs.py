@@ -53,10 +53,9 @@ class FindingQuestions:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all texts and thresholds."""
-        return json_sha256(
-            [[asdict(t) for t in self.targets], [list(f.texts()) for f in self.facets]]
-        )
+        """Hash of all texts; thresholds decide no score, and are among the settings of the task."""
+        told = [{**asdict(target), "threshold": None} for target in self.targets]
+        return json_sha256([told, [list(f.texts()) for f in self.facets]])
 
     @property
     def logit_scale(self) -> float | None:
@@ -319,4 +318,5 @@ def _judging_model(model: RadiographBundle) -> JudgingModel:
         ),
         precision=model.precision,
         is_random=model.is_random,
+        choice=model.meta.provenance.selection,
     )

@@ -207,4 +207,5 @@ def _judging_model(bundle: VolumeBundle) -> JudgingModel:
         ),
         precision=encoder.precision,
         is_random=encoder.is_random,
+        choice=bundle.meta.provenance.selection,
     )

@@ -155,6 +155,7 @@ def _judging_model(bundle: Bundle) -> JudgingModel:
         ),
         precision=encoder.precision,
         is_random=encoder.is_random,
+        choice=bundle.meta.provenance.selection if bundle.meta else None,
     )
 
 

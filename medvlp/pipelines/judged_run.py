@@ -152,8 +152,13 @@ def _rules(settings: dict[str, Any]) -> Task:
         plain["prompts"] = {"ensemble": named}
     if isinstance(plain.get("book"), dict):
         plain["book"] = plain["book"]["name"]
-    if isinstance(plain.get("threshold"), dict):
-        plain["threshold"] = plain["threshold"]["value"]
+    fitted = plain.get("threshold")
+    if isinstance(fitted, dict):
+        plain["threshold"] = fitted.get("value", 0.5)
+        plain["classes"] = {
+            name: {**spec, "threshold": fitted.get("values", {}).get(name, spec.get("threshold"))}
+            for name, spec in plain["classes"].items()
+        }
     return parse_task(plain, source="run.json")
 
 

@@ -16,6 +16,7 @@ from medvlp.errors import UsageError
 from medvlp.io import AlreadyPublishedError, content_sha256, publish_file
 from medvlp.pipelines.case_folder import read_case_result, result_path
 from medvlp.pipelines.cases import case_rows, failure_rows
+from medvlp.pipelines.choices import run_selections
 from medvlp.reporting.page import write_report
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def write_run_outputs(
         models=_model_records(judges),
         tasks=_task_records(judges),
         calibrations=tuple(judge.calibration.record() for judge in judges if judge.calibration),
+        selections=run_selections(judges),
         configuration={"judges": [judge.configuration() for judge in judges]},
         versions=_versions(),
         hashes={"parameters": settings.parameters_sha256} | _graph_hash(judges),
@@ -156,17 +158,19 @@ def _scale(task: Task) -> dict[str, object]:
 
 
 def _threshold(task: Task) -> dict[str, object]:
-    """Return the threshold of tiles and the set that it comes from."""
+    """Return the threshold of tiles or those of findings, and the set that they come from."""
     if not isinstance(task.threshold, FittedThreshold):
         return {"value": task.tile_threshold, "from": "the task"}
     fitted = task.threshold.fitted
-    return {
-        "value": fitted.threshold,
+    told: dict[str, object] = {
         "from": task.threshold.file.name,
         "sha256": content_sha256(task.threshold.file),
         "set": fitted.cases.model_dump(mode="json"),
-        "youden_index": fitted.youden_index,
     }
+    if fitted.kind == "finding-thresholds":
+        values = {name: task.finding_threshold(name) for name in task.finding_names}
+        return told | {"values": values, "rule": fitted.rule}
+    return told | {"value": fitted.threshold, "youden_index": fitted.youden_index}
 
 
 def _graph_hash(judges: Sequence[CaseJudge]) -> dict[str, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from medvlp.config.runs import CaseRow, FailureRow, PredictionRow, RunRecord
+    from medvlp.config.run_selections import RunSelection
+    from medvlp.config.runs import CaseRow, FailureRow, PredictionRow, RunRecord, TaskRecord
 
 __all__ = [
     "PLAIN_COLOUR",
@@ -240,6 +241,40 @@ class PageContent:
             "come from where those come from; scores of rules are not calibrated."
         )
 
+    @property
+    def selection_warnings(self) -> list[str]:
+        """What was chosen on test cases, a sentence each."""
+        return [
+            f"Chosen on the test set, as a user has allowed: {_whose(found)}, "
+            f"{found.record.summary()}."
+            for found in self.record.selections or ()
+            if found.on_test
+        ]
+
+    @property
+    def selection_facts(self) -> list[tuple[str, str]]:
+        """What was chosen for each model and task, and on what."""
+        return [
+            (_whose(found), found.record.summary() + (", test cases" if found.on_test else ""))
+            for found in self.record.selections or ()
+        ]
+
+    @staticmethod
+    def threshold_text(task: TaskRecord) -> str:
+        """Return the threshold of a task, or those of its findings, and where they are from.
+
+        Args:
+            task: What the record says of the task.
+        """
+        told = task.threshold
+        if not told:
+            return ""
+        values = told.get("values")
+        if isinstance(values, Mapping):
+            listed = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            return f"{listed}, from {told['from']}"
+        return f"{told['value']:.4g}, from {told['from']}"
+
     def _results(self) -> list[ResultContent]:
         return [result for case in self.cases for result in case.results]
 
@@ -265,3 +300,7 @@ def score_bar(name: str, share: float, colour: str, *, is_prediction: bool = Fal
     if text == "1.000" and share < 1:
         text = ">0.999"
     return ScoreBar(name=name, text=text, width=width, colour=colour, is_prediction=is_prediction)
+
+
+def _whose(found: RunSelection) -> str:
+    return f"{found.model} with {found.task}" if found.task else found.model

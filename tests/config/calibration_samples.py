@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from medvlp.config.calibrations import ConfidenceCalibration, TileThreshold
+from medvlp.config.calibrations import ConfidenceCalibration, FindingThresholds, TileThreshold
 from medvlp.config.strict import parse_model
 
 MODEL = {"name": "tiny", "weights_sha256": "ab" * 32}
@@ -40,6 +40,24 @@ def tile_threshold(**changes: Any) -> TileThreshold:
         "auroc": 0.875,
     }
     return parse_model(document | changes, TileThreshold, source="test")
+
+
+def finding_thresholds(**changes: Any) -> FindingThresholds:
+    counts = {"num_positive": 4, "num_negative": 9, "num_uncertain": 1, "num_unlabelled": 2}
+    document = {
+        "kind": "finding-thresholds",
+        "medvlp_version": "0",
+        "model": MODEL,
+        "task": task(head="present-absent", classes=["A", "B"]),
+        "cases": CASES,
+        "rule": "youden",
+        "findings": {
+            "A": {"threshold": 0.25, "is_fitted": True, "value": 0.5, "value_before": 0.25}
+            | counts,
+            "B": {"threshold": 0.5, "is_fitted": False, "why": "one class"} | counts,
+        },
+    }
+    return parse_model(document | changes, FindingThresholds, source="test")
 
 
 def confidence_calibration(**changes: Any) -> ConfidenceCalibration:

@@ -15,7 +15,7 @@ from medvlp.config.task import (
 )
 from medvlp.errors import ConfigError
 from medvlp.io import write_json
-from tests.config.calibration_samples import tile_threshold
+from tests.config.calibration_samples import finding_thresholds, tile_threshold
 from tests.config.task_documents import ct_task, detection_task, finding_task, slide_task
 
 EXAMPLE = """
@@ -103,6 +103,50 @@ def test_load_task__reads_the_threshold_that_it_names(tmp_path: Path) -> None:
     again = parse_task(task.model_dump(mode="json", by_alias=True), source="there")
     with pytest.raises(ValueError, match=r"load the task from its file to read .*t\.json"):
         _ = again.tile_threshold
+
+
+PAIRS = {name: {"names": [name], "absent_names": [f"no {name}"]} for name in ("A", "B")}
+
+
+def test_load_task__reads_a_threshold_for_each_finding(tmp_path: Path) -> None:
+    write_json(tmp_path / "t.json", finding_thresholds().model_dump(mode="json"))
+    document = ct_task(threshold={"from": "t.json"}, classes=PAIRS)
+    task = load_task(write(tmp_path, yaml.safe_dump(document)))
+    assert task.finding_thresholds == finding_thresholds()
+    assert [task.finding_threshold(name) for name in task.finding_names] == [0.25, 0.5]
+    assert task_settings(task)["threshold"]["values"] == {"A": 0.25, "B": 0.5}
+    with pytest.raises(ValueError, match="holds a threshold for each finding"):
+        _ = task.tile_threshold
+
+
+def test_load_task__refuses_thresholds_that_lack_a_finding(tmp_path: Path) -> None:
+    write_json(tmp_path / "t.json", finding_thresholds().model_dump(mode="json"))
+    classes = PAIRS | {"C": {"names": ["C"], "absent_names": ["no C"]}}
+    path = write(tmp_path, yaml.safe_dump(ct_task(threshold={"from": "t.json"}, classes=classes)))
+    with pytest.raises(ConfigError, match=r"MV1521: .* holds none for 'C'"):
+        load_task(path)
+    classes["C"]["threshold"] = 0.75
+    path = write(tmp_path, yaml.safe_dump(ct_task(threshold={"from": "t.json"}, classes=classes)))
+    assert load_task(path).finding_threshold("C") == 0.75
+
+
+def test_finding_threshold__of_the_class_itself_comes_first(tmp_path: Path) -> None:
+    write_json(tmp_path / "t.json", finding_thresholds().model_dump(mode="json"))
+    classes = PAIRS | {"A": PAIRS["A"] | {"threshold": 0.125}}
+    document = ct_task(threshold={"from": "t.json"}, classes=classes)
+    task = load_task(write(tmp_path, yaml.safe_dump(document)))
+    assert [task.finding_threshold(name) for name in task.finding_names] == [0.125, 0.5]
+
+
+def test_load_task__refuses_tiles_for_findings_and_findings_for_tiles(tmp_path: Path) -> None:
+    write_json(tmp_path / "t.json", tile_threshold().model_dump(mode="json"))
+    path = write(tmp_path, yaml.safe_dump(ct_task(threshold={"from": "t.json"}, classes=PAIRS)))
+    with pytest.raises(ConfigError, match=r"MV1520: .*a calibration of 'tile-threshold'"):
+        load_task(path)
+    write_json(tmp_path / "t.json", finding_thresholds().model_dump(mode="json"))
+    path = write(tmp_path, yaml.safe_dump(detection_task(threshold={"from": "t.json"})))
+    with pytest.raises(ConfigError, match=r"MV1520: .*a calibration of 'finding-thresholds'"):
+        load_task(path)
 
 
 def test_load_task__refuses_a_threshold_file_of_another_kind(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from medvlp.config.task import parse_task
 from medvlp.errors import ConfigError
 from tests.config.task_documents import ct_task, finding_task, slide_task
 
+TWO = {"mass": {"names": ["a mass"]}, "none": {"names": ["no mass"]}}
 THREE = slide_task()["classes"]
 PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
 
@@ -66,7 +67,10 @@ PAIRED = ct_task()["classes"] | {"Normal": {"names": ["normal kidney"]}}
             ),
             "threshold: every finding has a threshold of its own",
         ),
-        (ct_task(threshold={"from": "t.json"}), "threshold: a threshold is fitted on"),
+        (
+            ct_task(head="mean", threshold={"from": "t.json"}, classes=TWO),
+            "threshold: no head of this task",
+        ),
         (finding_task(templates=["{}."]), "templates: head 'findings' makes no prompts"),
         (finding_task(normal="effusion"), "normal: head 'findings' makes no prompts"),
         (finding_task(logit_scale=10), "logit_scale: head 'findings' makes no prompts"),

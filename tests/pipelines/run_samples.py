@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from medvlp.config.run_selections import RunSelection
 from medvlp.config.run_tables import write_run_tables
 from medvlp.config.runs import (
     CaseRow,
@@ -36,7 +37,20 @@ def task_document(**changes: Any) -> dict[str, Any]:
         "classes": {name: {"names": [name]} for name in ("CC", "PAP", "Normal")},
         "templates": ["{}."],
     }
-    return document | changes
+    return {key: value for key, value in (document | changes).items() if value is not None}
+
+
+FINDINGS: dict[str, Any] = {
+    "name": "chest",
+    "modality": "radiograph",
+    "scale": None,
+    "head": "findings",
+    "positive": None,
+    "normal": None,
+    "classes": {name: {"names": [name]} for name in ("fluid", "nodule", "coin")},
+    "templates": None,
+}
+"""Changes that make it a task of findings."""
 
 
 def slide_sha256(number: int) -> str:
@@ -49,6 +63,7 @@ def write_run(
     probabilities: np.ndarray,
     *,
     judge: dict[str, Any] | None = None,
+    selections: tuple[RunSelection, ...] | None = None,
     **task_changes: Any,
 ) -> Task:
     """Write a run whose case ``s<i>.svs`` has the given probabilities; half of its tiles are CC.
@@ -57,6 +72,7 @@ def write_run(
         folder: Where to.
         probabilities: Shape ``(n, C)``.
         judge: Changes of the record of the model with the task.
+        selections: What was chosen on which cases.
         task_changes: Changed keys of the task.
     """
     task = parse_task(task_document(**task_changes), source="test")
@@ -69,9 +85,12 @@ def write_run(
                 case_id=case_id,
                 model="tiny",
                 task=task.name,
-                modality="slide",
+                modality=task.modality,
                 status="diagnosed",
                 prediction=names[int(np.argmax(shares))],
+                findings=tuple(n for n, p in zip(names, shares, strict=True) if p > 0.5)
+                if task.finding_names
+                else None,
                 confidence=float(max(shares)),
                 n_units=4,
                 n_used=4,
@@ -99,11 +118,12 @@ def write_run(
     record = RunRecord(
         medvlp_version="0",
         started_at="",
-        models=(ModelRecord(name="tiny", modality="slide", weights_sha256=WEIGHTS),),
+        models=(ModelRecord(name="tiny", modality=task.modality, weights_sha256=WEIGHTS),),
+        selections=selections,
         tasks=(
             TaskRecord(
                 name=task.name,
-                modality="slide",
+                modality=task.modality,
                 heads=task.heads,
                 settings_sha256=json_sha256(settings),
                 settings=settings,
@@ -114,7 +134,7 @@ def write_run(
                 {
                     "model": "tiny",
                     "task": task.name,
-                    "modality": "slide",
+                    "modality": task.modality,
                     "classifier_sha256": CLASSIFIER,
                     "calibration_sha256": None,
                 }

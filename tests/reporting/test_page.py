@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from medvlp.config.run_selections import run_selection
+from medvlp.config.selection import SelectionRecord
 from medvlp.reporting.page import CaseDetails, CaseFigure, ReportSettings, write_report
 from tests.reporting.report_samples import (
     calibration,
@@ -326,3 +328,33 @@ def test_style__is_readable_in_light_and_dark() -> None:
             assert contrast(colours[text], colours["raised"]) >= 4.5, text
         assert contrast(colours["warn"], colours["warn-paper"]) >= 4.5
         assert contrast(colours["ink"], colours["warn-paper"]) >= 4.5
+
+
+def test_write_report__says_in_a_line_of_its_own_what_was_chosen_on_the_test_set(tmp_path) -> None:
+    chosen = SelectionRecord(
+        chosen="threshold",
+        rule="largest for each finding",
+        metric="mcc",
+        mode="max",
+        split="test",
+        number=7,
+        on_test=True,
+    )
+    last = SelectionRecord(chosen="checkpoint", rule="last step, nothing was chosen")
+    selections = (
+        run_selection(last, model="tiny", task="", source="the model"),
+        run_selection(chosen, model="tiny", task="rcc", source="t.json"),
+    )
+    text = write(tmp_path, record=record(selections=selections))[1].text
+    warning = "Chosen on the test set, as a user has allowed: tiny with rcc, threshold: largest for"
+    assert warning in text
+    assert "tiny checkpoint: last step, nothing was chosen" in text
+    plain = write(tmp_path, record=record(selections=selections[:1]))[1].text
+    assert "Chosen on the test set" not in plain
+    assert "Chosen on labelled cases" not in write(tmp_path, record=record())[1].text
+
+
+def test_write_report__lists_the_thresholds_of_findings(tmp_path) -> None:
+    fitted = task(threshold={"values": {"CCRCC": 0.25, "PRCC": 0.5}, "from": "t.json"})
+    text = write(tmp_path, record=record(tasks=(fitted,)))[1].text
+    assert "CCRCC 0.25, PRCC 0.5, from t.json" in text
