@@ -14,7 +14,8 @@ import numpy as np
 from medvlp.config.run_tables import read_predictions
 from medvlp.config.runs import RunFolder
 from medvlp.errors import UsageError, nearest_name
-from medvlp.io import case_keys
+from medvlp.io import case_keys, content_sha256
+from medvlp.probing.chosen_cases import check_chosen, read_run_choices
 from medvlp.probing.figures import Figure, Resampling, binary_figures, class_figures, figures_by
 from medvlp.probing.label_table import GROUP_COLUMNS, LabelTable, bad_labels, read_label_table
 from medvlp.probing.settings import site_columns
@@ -53,6 +54,8 @@ class EvaluationSettings:
     """Seed of the draws."""
     draws: int = 1000
     """Bootstrap draws."""
+    allow_selection_on_test: bool = False
+    """Judge cases that something of the run was chosen on; the record says so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +87,11 @@ def evaluate_run(
         settings: What is judged.
 
     Returns:
-        One record per model and task: ``model``, ``task``, ``num_cases``, ``notes``,
+        One record per model and task: ``model``, ``task``, ``num_cases``, ``selection``, ``notes``,
         ``figures`` (or ``findings`` with figures each), ``by_<column>``.
 
     Raises:
+        DataError: MV1153 for cases that something of the run was chosen on.
         DataError: MV2320 for missing columns and values; MV2321 if a case has two rows; MV2322 if
             no case of the run is in the table.
         UsageError: MV1522 if the run has no such model or task.
@@ -110,12 +114,26 @@ def evaluate_run(
             f"{predictions} has no predictions of --model {settings.model} --task {settings.task}",
             expected=f"one of {known}" if known else "a run with predictions",
         )
+    choices, labels_sha256 = read_run_choices(predictions), content_sha256(labels)
     found = []
     for model, task in pairs:
         own = [row for row in rows if (row.model, row.task) == (model, task)]
         joined = _join(own, table, settings, predictions)
         judge = _judge_findings if own[0].findings is not None else _judge_classes
-        record = {"model": model, "task": task, "num_cases": len(joined.rows)}
+        selection = check_chosen(
+            choices,
+            model,
+            task,
+            _labelled(joined, settings),
+            labels_sha256=labels_sha256,
+            is_allowed=settings.allow_selection_on_test,
+        )
+        record = {
+            "model": model,
+            "task": task,
+            "num_cases": len(joined.rows),
+            "selection": selection,
+        }
         found.append(record | judge(joined, table, settings, normal.get(task)))
     return found
 
@@ -161,6 +179,19 @@ def _join(
     }
     kept = {why: count for why, count in notes.items() if count}
     return _Joined(predictions, rows, np.asarray(groups), kept)
+
+
+def _labelled(joined: _Joined, settings: EvaluationSettings) -> list[str]:
+    """Return the cases that the table says anything of which is judged."""
+    first = joined.predictions[0]
+    names, unknown = (settings.label,), ("",)
+    if first.findings is not None:
+        names, unknown = tuple(first.probabilities), _UNKNOWN
+    return [
+        prediction.case_id
+        for prediction, row in zip(joined.predictions, joined.rows, strict=True)
+        if any(row.get(name, "").lower() not in unknown for name in names)
+    ]
 
 
 def _judge_classes(

@@ -26,6 +26,7 @@ def evaluate(
     draws: int = 1000,
     seed: int = 0,
     out: Path | None = None,
+    allow_selection_on_test: bool = False,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Judge the predictions of a run against labels, with intervals over patients.
@@ -43,6 +44,8 @@ def evaluate(
         draws: Bootstrap draws.
         seed: Seed of the draws.
         out: JSON file for all figures.
+        allow_selection_on_test: Judge cases too that a checkpoint, a threshold or a calibration of
+            the run was chosen on; the output says so.
         json_output: Print JSON instead of a summary.
     """
     from medvlp.errors import UsageError
@@ -60,6 +63,7 @@ def evaluate(
         task=task,
         seed=seed,
         draws=draws,
+        allow_selection_on_test=allow_selection_on_test,
     )
     found: list[dict[str, Any]] = evaluate_run(predictions, labels, settings)
     if out is not None:
@@ -77,6 +81,8 @@ def _summary(record: dict[str, Any]) -> str:
     text = f"{record['task']} with {record['model']}: {record['num_cases']} cases\n"
     for why, count in record["notes"].items():
         text += f"{count} {why}\n"
+    for warning in record["selection"]["warnings"]:
+        text += f"{warning}\n"
     if "findings" not in record:
         return text + _block(record)
     for name, told in record["findings"].items():
