@@ -184,7 +184,8 @@ def _join(
 def _labelled(joined: _Joined, settings: EvaluationSettings) -> list[str]:
     """Return the cases that the table says anything of which is judged."""
     first = joined.predictions[0]
-    names, unknown = (settings.label,), ("",)
+    names: tuple[str, ...] = (settings.label,)
+    unknown: tuple[str, ...] = ("",)
     if first.findings is not None:
         names, unknown = tuple(first.probabilities), _UNKNOWN
     return [
