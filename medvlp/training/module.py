@@ -152,8 +152,9 @@ class ContrastiveModule(Learner):
         nearest = (outputs.image @ text.T).argmax(dim=1)
         right = all_reduce_sum((groups[nearest] == batch.group_id).float().sum())
         hits = right / len(groups)
-        self.log("validation/loss", report.total, batch_size=len(batch))
-        self.log("validation/caption_of_group", hits, batch_size=len(batch))
+        size = len(batch)
+        self.log("validation/loss", report.total, batch_size=size, sync_dist=True)
+        self.log("validation/caption_of_group", hits, batch_size=size, sync_dist=True)
 
     def bound_weights(self) -> None:
         """Keep the logit scale within its bounds, now that the step has been made."""

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 CONF = """
@@ -104,8 +105,11 @@ class Cluster:
                 self._run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
             return facts["JobState"] in DONE
 
-        self._wait(is_over, seconds, f"job {job}")
-        return self.facts(job)
+        while True:
+            self._wait(is_over, seconds, f"job {job}")
+            time.sleep(3)  # a job that is being requeued reads as failed for a moment
+            if is_over():
+                return self.facts(job)
 
     def wait_for_line(self, path: Path, text: str, seconds: float) -> None:
         """Wait until a file holds some text."""
@@ -123,7 +127,7 @@ class Cluster:
         assert found.returncode == 0 or not check, f"{command}: {found.stderr}"
         return found.stdout.strip()
 
-    def _wait(self, is_done: "callable", seconds: float, what: str) -> None:
+    def _wait(self, is_done: Callable[[], bool], seconds: float, what: str) -> None:
         until = time.monotonic() + seconds
         while not is_done():
             if time.monotonic() > until:

@@ -95,7 +95,7 @@ def kill_a_rank(folder: Path) -> None:
 DISTURBANCES = {
     "SIGUSR1": lambda cluster, job, folder: cluster.cancel("--signal=USR1", job),
     "preemption": lambda cluster, job, folder: cluster.submit(
-        "--nodes=2", "--partition=high", "--output=/dev/null", "--wrap=sleep 3"
+        "--nodes=2", "--exclusive", "--partition=high", "--output=/dev/null", "--wrap=sleep 3"
     ),
     "kill -9": lambda cluster, job, folder: kill_a_rank(folder),
     "node down": lambda cluster, job, folder: (
