@@ -11,6 +11,7 @@ import numpy as np
 from medvlp import __version__
 from medvlp.io import check_output_folder, content_sha256, publish_file, write_json, write_table
 from medvlp.probing.inputs import EMBEDDING
+from medvlp.probing.probe_choices import probe_choices
 from medvlp.reporting.probe_plots import (
     SurvivalGroup,
     draw_calibration,
@@ -50,12 +51,24 @@ def probe_record(
         samples: The judged samples.
         settings: How the probe was fitted.
         metrics: The figures.
+
+    Raises:
+        DataError: MV1153 for judged cases that the encoder was chosen on.
     """
+    labels_sha256 = content_sha256(table.path)
+    selection = probe_choices(
+        folder,
+        samples,
+        metrics,
+        labels_sha256=labels_sha256,
+        is_allowed=settings.allow_selection_on_test,
+    )
     return {
         "medvlp_version": __version__,
         "encoder": folder.encoder,
         "kind": folder.kind,
         **metrics,
+        "selection": selection,
         "num_groups": len(np.unique(samples.groups)),
         "group_column": samples.group_column or "none: each case is a group",
         "notes": samples.notes,
@@ -63,7 +76,7 @@ def probe_record(
             name: value if not hasattr(value, "name") else value.name
             for name, value in vars(settings).items()
         },
-        "labels_sha256": content_sha256(table.path),
+        "labels_sha256": labels_sha256,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in _LIBRARIES},
         "intended_use": "research only",

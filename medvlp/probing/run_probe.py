@@ -39,6 +39,7 @@ def run_probe(
         What ``metrics.json`` holds.
 
     Raises:
+        DataError: MV1153 for judged cases that the encoder was chosen on.
         MedvlpError: MV1777, MV2320 to MV2328 and those of files, see the parts.
         UsageError: MV1002 where a setting has no effect with this target.
     """

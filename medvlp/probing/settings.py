@@ -43,6 +43,8 @@ class ProbeSettings:
     """Months at which survival is judged; those beyond the follow-up are left out."""
     radiomics: Path | None = None
     """Table of radiomics to compare and to fuse with."""
+    allow_selection_on_test: bool = False
+    """Judge cases that the encoder was chosen on; the record says so."""
 
 
 def split_column(table: LabelTable, name: str | None) -> str | None:

@@ -9,6 +9,7 @@ import yaml
 from medvlp.cli.main import main
 from medvlp.config.run_tables import read_predictions
 from medvlp.config.selection import SelectionRecord
+from medvlp.config.selection_file import SELECTION_FILE, read_selection_file
 from medvlp.io import content_sha256, read_csv
 from medvlp.models.bundle_schema import Provenance
 from medvlp.phantoms.chest.files import write_phantom_png
@@ -112,3 +113,11 @@ def test_run__refuses_thresholds_that_were_fitted_for_another_model(place, capsy
     write_task(place / "foreign.yaml", threshold={"from": "v.json"})
     assert zero_shot(place, "foreign.yaml", "fourth") == 2
     assert "the weights have hash 000000000000 there" in capsys.readouterr().err
+
+
+def test_embed__writes_what_the_encoder_was_chosen_on_beside_the_features(place):
+    words = ["embed", str(place / "in"), "--model", str(place / "model"), "--device", "cpu"]
+    assert main([*words, "--out", str(place / "embedded")]) == 0
+    assert read_selection_file(place / "embedded" / "features" / "tiny-chest" / SELECTION_FILE) == (
+        CHOSEN
+    )

@@ -51,10 +51,12 @@ def embed(
         slide_mpp: Micrometres per pixel of slides whose metadata states none.
         json_output: Print JSON for programs.
     """
+    from medvlp.config.selection_file import write_selection_file
     from medvlp.jobs.progress import Progress
     from medvlp.jobs.runner import LeaseSettings
     from medvlp.models.any_encoder import load_any_encoder
-    from medvlp.pipelines.embed import embed_cases, make_embedders
+    from medvlp.models.model_choice import model_choice
+    from medvlp.pipelines.embed import embed_cases, make_embedders, model_key
 
     discovery = discover_input(source, out, slide_mpp, scans.masks)
     device, precision = choose_device(computing)
@@ -66,6 +68,10 @@ def embed(
         radiograph_settings(computing),
         out,
     )
+    for name, (_, encoder) in zip(model, encoders, strict=True):
+        choice = model_choice(name)
+        if choice is not None:
+            write_selection_file(out / "features" / model_key(encoder.name), choice)
     with Progress(len(discovery.cases), "cases", label="Embedding") as progress:
         report = embed_cases(discovery, embedders, out, progress=progress, lease=LeaseSettings())
     return conclude(report, out, json_output=json_output)

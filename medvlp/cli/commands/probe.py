@@ -36,6 +36,7 @@ def probe(
     radiomics: Path | None = None,
     draws: int = 1000,
     seed: int = 0,
+    allow_selection_on_test: bool = False,
     json_output: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Fit a probe on features and judge it on patients that were not fitted.
@@ -58,6 +59,8 @@ def probe(
         radiomics: Table of radiomics (case_id, unit, numbers) to compare and to fuse with.
         draws: Bootstrap draws.
         seed: Seed of folds, weights and draws.
+        allow_selection_on_test: Judge cases too that the encoder was chosen on; metrics.json says
+            so.
         json_output: Print metrics.json instead of a summary.
     """
     from medvlp.probing.run_probe import run_probe
@@ -75,6 +78,7 @@ def probe(
         head=head,
         horizons=_HORIZONS if horizons is None else tuple(horizons),
         radiomics=radiomics,
+        allow_selection_on_test=allow_selection_on_test,
     )
     record = run_probe(features, labels, target, out, settings)
     sys.stdout.write(json.dumps(record, indent=2) + "\n" if json_output else _summary(record))
@@ -102,6 +106,8 @@ def _summary(record: dict[str, Any]) -> str:
     )
     for why, count in record["notes"].items():
         text += f"{count} {why}\n"
+    for warning in record["selection"]["warnings"]:
+        text += f"{warning}\n"
     if record["kind"] == "scan" and not record["radiomics"]:
         text += "no radiomics to compare with: give a table with --radiomics\n"
     for name, figures in record["results"].items():
