@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from medvlp.config.run_selections import parse_run_selection
 from medvlp.config.run_tables import read_predictions
 from medvlp.config.task import load_task
 from medvlp.errors import MedvlpError, UsageError
@@ -30,6 +31,8 @@ from medvlp.volumes.feature_meta import FORMAT as VOLUME_FORMAT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from medvlp.config.selection import SelectionRecord
 
 __all__ = ["Identified", "identify"]
 
@@ -148,7 +151,18 @@ def _features(path: Path) -> Identified:
 
 
 def _model(path: Path) -> Identified:
-    return Identified("model", read_any_bundle_meta(path).model_dump(mode="json"))
+    meta = read_any_bundle_meta(path)
+    facts: dict[str, Any] = meta.model_dump(mode="json")
+    chosen = meta.provenance.selection
+    facts["chosen"] = "not on record" if chosen is None else _told(chosen)
+    if chosen is not None:  # the hashes of thousands of cases say nothing to a reader
+        facts["provenance"]["selection"] = chosen.told()
+    return Identified("model", facts)
+
+
+def _told(chosen: SelectionRecord) -> str:
+    """Return a choice in words; one that was made on the test set says so."""
+    return chosen.summary() + (" (the test set, as was allowed)" if chosen.on_test else "")
 
 
 def _book_or_task(path: Path) -> Identified:
@@ -179,5 +193,9 @@ def _run(path: Path) -> Identified:
             "models": [model["name"] for model in record["models"]],
             "tasks": [task["name"] for task in record["tasks"]],
             "version": record["medvlp_version"],
+            "chosen": [
+                _told(parse_run_selection(found, str(path / "run.json")).record)
+                for found in record.get("selections") or ()
+            ],
         },
     )

@@ -115,6 +115,19 @@ def test_run__refuses_thresholds_that_were_fitted_for_another_model(place, capsy
     assert "the weights have hash 000000000000 there" in capsys.readouterr().err
 
 
+def test_inspect__says_what_models_and_runs_were_chosen_on(place, capsys):
+    assert main(["inspect", str(place / "model")]) == 0
+    text = capsys.readouterr().out
+    words = (
+        "checkpoint: largest of the validated steps by validation/auroc 0.8 on 3 cases of test "
+        "(the test set, as was allowed)"
+    )
+    assert words in text
+    assert "abab" not in text
+    assert main(["inspect", str(place / "first")]) == 0
+    assert words in capsys.readouterr().out
+
+
 def test_embed__writes_what_the_encoder_was_chosen_on_beside_the_features(place):
     words = ["embed", str(place / "in"), "--model", str(place / "model"), "--device", "cpu"]
     assert main([*words, "--out", str(place / "embedded")]) == 0

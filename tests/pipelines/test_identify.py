@@ -26,6 +26,7 @@ def test_identify__knows_model_task_and_manifest(
     bundle_folder: Path, task_file: Path, phantom_slides: Path, tmp_path: Path
 ) -> None:
     assert identify(bundle_folder).facts["name"] == "tiny"
+    assert identify(bundle_folder).facts["chosen"] == "not on record"
     assert identify(task_file).facts["name"] == "phantom-subtyping"
     manifest = tmp_path / "m.csv"
     manifest.write_text(f"path,slide_mpp\n{phantom_slides / 'phantom_000.tif'},0.5\nb.tif,\n")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from medvlp.cli.main import main
-from tests.pipelines.run_samples import write_labels, write_run
+from tests.pipelines.run_samples import FINDINGS, write_labels, write_run
 
 SHARES = np.asarray([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8]])
 
@@ -93,3 +93,40 @@ def test_calibrate__refuses_what_cannot_be_done(
     assert calibrate(tmp_path, ["CC", "PAP", "PAP", "Normal"], *more) == code
     assert words in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()
+
+
+def test_calibrate__fits_a_threshold_for_each_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run", SHARES, **FINDINGS)
+    table = tmp_path / "labels.csv"
+    table.write_text("case_id,fluid,nodule,split\ns0.svs,1,1,val\ns1.svs,0,1,val\ns3.svs,,-1,val\n")
+    words = ["calibrate", str(tmp_path / "run"), str(table), "--out", str(tmp_path / "t.json")]
+    assert main([*words, "--thresholds", "max-f1"]) == 0
+    text = capsys.readouterr().out
+    assert "fluid: 0.45, max-f1 1.000 on these cases, 1.000 before (1 present, 1 absent, 1" in text
+    assert "nodule: stays at 0.5, labelled present only (2 present, 0 absent, 1 uncertain)" in text
+    assert "coin: stays at 0.5, the table has no column for it" in text
+    assert json.loads((tmp_path / "t.json").read_text())["cases"]["split"] == "val"
+    for more in (["--fit", "threshold"], ["--alpha", "0.1"]):
+        assert main([*words, "--thresholds", "mcc", *more]) == 2
+        assert "has no effect with --thresholds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fit", [["--thresholds", "mcc"], ["--alpha", "0.4"]])
+def test_calibrate__refuses_the_test_set_without_the_flag_that_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fit: list[str]
+) -> None:
+    changes = FINDINGS if "--thresholds" in fit else {}
+    write_run(tmp_path / "run", SHARES, **changes)
+    table = tmp_path / "labels.csv"
+    rows = ("s0.svs,CC,1,validation", "s1.svs,PAP,0,test", "s2.svs,CC,1,test")
+    table.write_text("\n".join(["case_id,label,fluid,split", *rows]) + "\n")
+    out = tmp_path / "c.json"
+    words = ["calibrate", str(tmp_path / "run"), str(table), "--out", str(out), *fit]
+    assert main(words) == 2
+    assert "MV1150: " in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*words, "--allow-selection-on-test"]) == 0
+    assert "fitted on the test set, as was allowed" in capsys.readouterr().out
+    assert json.loads(out.read_text())["cases"]["on_test"] is True
