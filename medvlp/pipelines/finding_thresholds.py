@@ -72,7 +72,7 @@ def fit_finding_thresholds(
         {**row, _ANY: "1" if set(labels[row["case_id"]].values()) & {0, 1} else ""} for row in rows
     ]
     told = join_labels(run, table, labelled, _ANY, allow_on_test=allow_on_test)
-    cases = [item.case.row for item in told.cases]
+    cases = [run.cases[name].row for name in labels if name in run.cases]
     found = {
         name: _fit(
             [labels[row.case_id].get(name) for row in cases],

@@ -105,6 +105,7 @@ def test_calibrate__fits_a_threshold_for_each_finding(
     assert main([*words, "--thresholds", "max-f1"]) == 0
     text = capsys.readouterr().out
     assert "fluid: 0.45, max-f1 1.000 on these cases, 1.000 before (1 present, 1 absent, 1" in text
+    assert "left out: 1 rows without a finding with a label" in text
     assert "nodule: stays at 0.5, labelled present only (2 present, 0 absent, 1 uncertain)" in text
     assert "coin: stays at 0.5, the table has no column for it" in text
     assert json.loads((tmp_path / "t.json").read_text())["cases"]["split"] == "val"
