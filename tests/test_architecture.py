@@ -33,6 +33,7 @@ ROOMS = {
         "training/",
         "data/modules.py",
         "data/modules_scans.py",
+        "data/modules_radiograph_masks.py",
         "data/modules_radiographs.py",
     ),
     "openslide": ("slides/",),

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING
 from medvlp.errors import UsageError
 
 if TYPE_CHECKING:
-    from medvlp.data.modules_radiographs import RadiographDataModule
     from medvlp.models.radiograph.settings import RadiographModelSettings
 
 __all__ = ["check_input"]
 
 
-def check_input(data: RadiographDataModule, settings: RadiographModelSettings) -> None:
+def check_input(input_px: int, settings: RadiographModelSettings) -> None:
     """Refuse pictures of another size than the network takes.
 
     Args:
-        data: The pictures.
+        input_px: Side of the pictures of a batch.
         settings: The network.
 
     Raises:
         UsageError: MV1834.
     """
-    if data.input_px != settings.input_px:
+    if input_px != settings.input_px:
         raise UsageError(
             "MV1834",
-            f"the pictures of data.folder come with {data.input_px} pixels a side, and the network "
+            f"the pictures of data.folder come with {input_px} pixels a side, and the network "
             f"takes {settings.input_px}",
             expected=f"data.input_px={settings.input_px}, or another network",
         )

@@ -12,6 +12,7 @@ import torch
 
 from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.radiograph_batch import RadiographBatch
+from medvlp.data.randomness import step_seed
 from medvlp.errors import UsageError
 from medvlp.models.radiograph.network import RadiographNetwork
 from medvlp.models.radiograph.settings import RadiographModelSettings
@@ -44,7 +45,6 @@ _FREEZE = FreezeSettings()
 _TERMS = TermSettings()
 _FACETS = FacetDraws()
 _STATE = "facet_vectors"
-_STRIDE = 1_000_003
 
 
 class RadiographModule(Learner):
@@ -136,7 +136,7 @@ class RadiographModule(Learner):
         if self.radiograph_network is not None:
             return
         data, settings = self.radiographs, self._settings
-        check_input(data, settings)
+        check_input(data.input_px, settings)
         if self._terms.reads_reports and data.text != "tokens":
             raise UsageError(
                 "MV1002",
@@ -176,7 +176,7 @@ class RadiographModule(Learner):
         Raises:
             MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
         """
-        chance = torch.Generator().manual_seed(self._seed * _STRIDE + self.global_step)
+        chance = torch.Generator().manual_seed(step_seed(self._seed, self.global_step, 0))
         image = self.network().encode_image(batch.image)
         parts = report_terms(self.network(), image, batch, self._terms, self._cut())
         if self._terms.reads_findings:
@@ -185,14 +185,8 @@ class RadiographModule(Learner):
             parts |= finding_terms(self.network(), image, batch.labels, texts, self._terms)
         return self.descend(joined_terms(parts, self._terms), batch_idx, len(batch))
 
-    def on_train_batch_end(self, outputs: object, batch: RadiographBatch, batch_idx: int) -> None:
-        """Keep the logit scales within their bounds, now that the step has been made.
-
-        Args:
-            outputs: What the step returned.
-            batch: The radiographs.
-            batch_idx: Number of the batch in the epoch.
-        """
+    def bound_weights(self) -> None:
+        """Keep the logit scales within their bounds."""
         self.network().clamp_logit_scales()
 
     def validation_step(self, batch: RadiographBatch, batch_idx: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medvlp.data.modules import PairsDataModule
+from medvlp.data.modules_radiograph_masks import RadiographMasksDataModule
 from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.registry import Registry
@@ -14,7 +15,9 @@ from medvlp.training.knowledge_data import GraphAttributesDataModule
 from medvlp.training.knowledge_run import SaveTextTower
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.pairs_run import SaveBundle
-from medvlp.training.radiograph_run import SaveRadiographBundle
+from medvlp.training.radiograph_classes import RadiographClassesModule
+from medvlp.training.radiograph_masks import RadiographMasksModule
+from medvlp.training.radiograph_run import SaveRadiographBundle, SaveTunedRadiographs
 from medvlp.training.radiographs import RadiographModule
 from medvlp.training.report_data import ReportsDataModule
 from medvlp.training.report_generation import ReportGenerationModule
@@ -68,4 +71,10 @@ RECIPES.register("scan-reports")(
 RECIPES.register("scan-classes")(Recipe(ScanClassesModule, ScanPairsDataModule, SaveClassifier))
 RECIPES.register("radiographs")(
     Recipe(RadiographModule, RadiographDataModule, SaveRadiographBundle)
+)
+RECIPES.register("radiograph-classes")(
+    Recipe(RadiographClassesModule, RadiographDataModule, SaveTunedRadiographs)
+)
+RECIPES.register("radiograph-masks")(
+    Recipe(RadiographMasksModule, RadiographMasksDataModule, SaveTunedRadiographs)
 )

@@ -199,12 +199,12 @@ def test_validation__asks_with_all_texts_and_counts_hits(folder, take, logged):
     assert 0 <= logged["validation/recall_1"] <= logged["validation/recall_10"] <= 1
 
 
-def test_on_train_batch_end__keeps_the_logit_scales_in_their_bounds(folder, take, logged):
+def test_bound_weights__keeps_the_logit_scales_in_their_bounds(folder, take, logged):
     module = take(radiographs(folder))
     with torch.no_grad():
         for scale in module.network().scales.values():
             scale.log_scale.fill_(50.0)
-    module.on_train_batch_end(None, None, 0)
+    module.bound_weights()
     for scale in module.network().scales.values():
         assert scale().item() == pytest.approx(100.0, rel=1e-5)
 
