@@ -34,7 +34,14 @@ from medvlp.training.run import BUNDLE_FOLDER, TEXT_TOWER_FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DemoModel", "DemoSettings", "prepare_demo", "shipped_config", "write_demo_slides"]
+__all__ = [
+    "DemoModel",
+    "DemoSettings",
+    "claim_demo",
+    "prepare_demo",
+    "shipped_config",
+    "write_demo_slides",
+]
 
 _TEXT_CONFIG = "keep/phantom_stage1.yaml"
 _PAIRS_CONFIG = "keep/phantom_stage2.yaml"
@@ -87,6 +94,27 @@ def shipped_config(name: str) -> Path:
     return packaged if packaged.exists() else Path(medvlp.__file__).parents[1] / "configs" / name
 
 
+def claim_demo(out: Path, wanted: dict[str, object]) -> None:
+    """Note in a folder which demo it is for.
+
+    Args:
+        out: Folder of the demo.
+        wanted: What decides the demo.
+
+    Raises:
+        UsageError: MV1110 if the folder holds another demo.
+    """
+    path = out / "demo.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != wanted:
+        raise UsageError(
+            "MV1110",
+            f"{out} holds a demo with other settings",
+            expected=f"a new folder, or a demo with {wanted}",
+            hint="choose another --out",
+        )
+    write_json(path, wanted)
+
+
 def prepare_demo(out: Path, settings: DemoSettings, say: Callable[[str], None]) -> DemoModel:
     """Make phantom slides and their knowledge graph, train both stages from scratch, write a task.
 
@@ -102,7 +130,7 @@ def prepare_demo(out: Path, settings: DemoSettings, say: Callable[[str], None]) 
         UsageError: MV1110 if the folder holds a demo of another size or seed.
     """
     check_output_folder(out)
-    _claim(out, settings)
+    claim_demo(out, asdict(settings))
     say("making phantom slides to train on")
     training = write_demo_slides(
         out / "slides" / "train", settings.train_slides, settings.seed, settings.slide_px
@@ -192,19 +220,6 @@ def _train(out: Path, pairs: Path, graph: Path, seed: str, say: Callable[[str], 
             ]
         )
     return bundle
-
-
-def _claim(out: Path, settings: DemoSettings) -> None:
-    path = out / "demo.json"
-    wanted = asdict(settings)
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != wanted:
-        raise UsageError(
-            "MV1110",
-            f"{out} holds a demo with other settings",
-            expected=f"a new folder, or a demo with {wanted}",
-            hint="choose another --out",
-        )
-    write_json(path, wanted)
 
 
 def _count_pairs(folder: Path) -> int:

@@ -1,12 +1,18 @@
 """The demo: every step is skipped when it is done, and a folder is for one demo."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from medvlp.errors import UsageError
-from medvlp.training import demo
-from medvlp.training.demo import DemoSettings, prepare_demo, shipped_config, write_demo_slides
+from medvlp.training.demo import (
+    DemoSettings,
+    claim_demo,
+    prepare_demo,
+    shipped_config,
+    write_demo_slides,
+)
 
 
 def test_shipped_config__is_found_in_the_source_tree() -> None:
@@ -21,6 +27,6 @@ def test_write_demo_slides__reads_a_finished_cohort(tmp_path: Path) -> None:
 
 
 def test_prepare_demo__refuses_a_folder_of_another_demo(tmp_path: Path) -> None:
-    demo._claim(tmp_path, DemoSettings(seed=0))
+    claim_demo(tmp_path, asdict(DemoSettings(seed=0)))
     with pytest.raises(UsageError, match=r"MV1110: .* holds a demo with other settings"):
         prepare_demo(tmp_path, DemoSettings(seed=1), lambda _: None)
