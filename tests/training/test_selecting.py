@@ -6,12 +6,16 @@ import math
 import signal
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
+from lightning.pytorch.loggers import WandbLogger
 from safetensors.torch import load_file
 
-from medvlp.config.selection import SelectionRecord
+from medvlp.config.selection import SelectionRecord, case_id_sha256
+from medvlp.data.pairs import PairRecord, write_pairs
 from medvlp.errors import ConfigError, UsageError
 from medvlp.models.bundle_kinds import read_any_bundle_meta
 from medvlp.training.checkpoints.keeping import KeepState
@@ -109,7 +113,7 @@ def test_run__stopped_and_taken_up_chooses_as_the_run_that_was_not(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert main([*args, f"--run.folder={whole}"]) == 0
     plain = KeepState.on_train_batch_start
-    for number in (5, 11, 12, 23, 30):
+    for number in (5, 11, 14, 23, 30):
         with monkeypatch.context() as patch:
 
             def start(self, trainer, module, batch, index, number=number):
@@ -167,3 +171,38 @@ def test_keep_best__says_where_nothing_was_measured(caplog):
         chosen="checkpoint", rule="last step, because m was never measured on validation"
     )
     assert own.state_dict() == {}
+
+
+def test_run__allowed_to_choose_on_the_test_set_says_so_in_its_bundle(smoke_args, tmp_path, scores):
+    rng = np.random.default_rng(0)
+    parts = ("train",) * 16 + ("validation",) * 4 + ("test",) * 8
+    records = [
+        PairRecord(
+            sample_id=f"tile_{index}",
+            image=rng.integers(0, 255, (32, 32, 3), dtype=np.uint8),
+            captions=("plain noise",),
+            group_id=index,
+            split=part,
+        )
+        for index, part in enumerate(parts)
+    ]
+    folder = tmp_path / "pairs"
+    write_pairs(folder, records, modality="slide", mpp=0.5, tile_px=32, encoding="png")
+    scores.told += [0.5, 0.9, 0.1]
+    args = [*smoke_args, *LONG, *SELECT, f"--data.folder={folder}", "--run.select.split=test"]
+    assert main([*args, "--run.allow_selection_on_test=true"]) == 0
+    record = provenance(tmp_path / "run").selection
+    assert (record.split, record.number, record.on_test) == ("test", 8, True)
+    names = {case_id_sha256(f"tile_{index}") for index in range(20, 28)}
+    assert set(record.case_id_sha256) == names
+
+
+def test_keep_best__tells_weights_and_biases_what_is_chosen_on_what():
+    told: list[dict[str, object]] = []
+    config = SimpleNamespace(update=lambda values, allow_val_change: told.append(values))
+    logger = Mock(spec=WandbLogger, experiment=SimpleNamespace(config=config))
+    trainer = SimpleNamespace(loggers=[logger, SimpleNamespace()])
+    KeepBest(None).on_fit_start(trainer, None)
+    assert told[0]["selection"]["rule"] == "last step, nothing was chosen"
+    KeepBest(SelectSettings(metric="m", mode="min")).on_fit_start(trainer, None)
+    assert told[1] == {"selection": {"metric": "m", "mode": "min", "split": "validation"}}

@@ -9,6 +9,7 @@ step, so no state of a generator has to be kept, on no device.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -203,6 +204,9 @@ class KeepState(Callback):
     ) -> None:
         """Note the batch as trained on; keep the state where it is time or a signal has come.
 
+        Between a batch and the validation that follows it the state is not kept: a run that is
+        taken up there would pass over the validation, and with it what is chosen by its figures.
+
         Args:
             trainer: The trainer.
             pl_module: The module in training.
@@ -217,6 +221,8 @@ class KeepState(Callback):
         if step == self._finished:  # gradients are being added up: no step has been finished
             return
         self._finished = step
+        if _validates_next(trainer, batch_idx):
+            return
         if step % self._settings.look_every == 0 and any_rank(bool(self._signals.received)):
             self._save(trainer, must_succeed=True)
             why = self._signals.received or "a signal to another rank"
@@ -312,6 +318,19 @@ class KeepState(Callback):
             remove_older(self._folder, self._settings.keep)
         except OutputError as error:
             logger.warning("%s", error)
+
+
+def _validates_next(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Tell whether validation follows the batch that has just been trained on."""
+    every, after = trainer.check_val_every_n_epoch, trainer.val_check_batch
+    if not trainer.enable_validation or after is None:
+        return False
+    if every is not None and (trainer.current_epoch + 1) % every:
+        return False
+    if math.isinf(after):
+        return trainer.is_last_batch
+    place = trainer.fit_loop.epoch_loop.total_batch_idx if every is None else batch_idx
+    return (place + 1) % int(after) == 0
 
 
 def check_same_run(stored: Mapping[str, Any], own: Mapping[str, Any]) -> None:
