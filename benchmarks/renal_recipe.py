@@ -2,7 +2,7 @@
 
 Target, over five seeds: with 20 % of the patients, stage 1 (attributes) then alignment is at least
 3 points of zero-shot malignancy AUROC above alignment alone (paired interval); identical reports as
-positives of each other retrieve better than plain InfoNCE.
+positives of each other retrieve better than plain InfoNCE, there as well.
 
 Each seed has its own phantom patients, split by patient, and its own weights. Crops are centred on
 the mass of a kidney that has one. Reports are read by the kidney schema's rules for stage 1, which
@@ -17,7 +17,7 @@ Positives stand decoupled from each other. Outside the logarithm, as in supervis
 are plain InfoNCE to the last digit of the gradient wherever equal reports have one embedding
 (``tests/benchmarks/renal_experiment/test_positives.py``), so nothing could be gained.
 
-The setting (``renal_experiment/recipe.yaml``) was chosen on seeds from 100 on. Every cell (arm,
+The setting (``renal_experiment/recipe.yaml``) was chosen on seed 100. Every cell (arm,
 seed) is kept in ``--out`` and found again; ``--jobs`` of them run at a time.
 
 Command: OMP_NUM_THREADS=1 python -m benchmarks.renal_recipe --jobs 2 \
@@ -49,14 +49,22 @@ if TYPE_CHECKING:
 COMPARISONS = {
     "stage 1 then alignment, less alignment alone, 20 %": ("recipe-few", "alone-few", "auroc"),
     "the same, less alignment alone of as many steps": ("recipe-few", "longer-few", "auroc"),
-    "positives for identical reports, less plain InfoNCE, R@1": ("recipe", "plain", "R@1"),
-    "the same, R@5": ("recipe", "plain", "R@5"),
-    "the same, R@10": ("recipe", "plain", "R@10"),
-    "the same at 20 %, R@1": ("recipe-few", "plain-few", "R@1"),
-    "the same at 20 %, R@5": ("recipe-few", "plain-few", "R@5"),
-    "the same at 20 %, R@10": ("recipe-few", "plain-few", "R@10"),
+    "positives, less plain InfoNCE, 20 %, R@1": (
+        "recipe-few",
+        "plain-few",
+        "R@1",
+    ),
+    "the same, R@5": ("recipe-few", "plain-few", "R@5"),
+    "the same, R@10": ("recipe-few", "plain-few", "R@10"),
+    "the same with all patients, R@1": ("recipe", "plain", "R@1"),
+    "the same with all patients, R@5": ("recipe", "plain", "R@5"),
+    "the same with all patients, R@10": ("recipe", "plain", "R@10"),
 }
 LEAST_AUROC_GAIN = 3.0
+CHOICE = (
+    "Setting chosen on seed 100. An earlier one (crops centred on kidneys, coarser voxels, half as "
+    "many patients) had been looked at in seven cells of seeds 0 to 4 before."
+)
 _SHOWN = (
     *("auroc", "R@1", "R@5", "R@10", "R@1 repeated", "R@1 single"),
     *("c_index", "accuracy", "accuracy_majority", "balanced_accuracy"),
@@ -166,6 +174,7 @@ def _write(
         "arms": {arm: ARMS[arm].model_dump(mode="json") for arm in options.arms},
         "seeds": options.seeds,
         "draws": options.draws,
+        "choice": CHOICE,
         "recipe": recipe.model_dump(mode="json"),
     }
     write_report(options.json, "renal_recipe", settings, figures)
