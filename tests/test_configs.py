@@ -103,7 +103,8 @@ def test_radiograph_config__builds_a_network_that_judges_radiographs(path: Path)
         if not is_full:
             judged = model.decode(torch.zeros(3, settings.dim), patches)
             assert judged.logits.shape == (2, 3)
-    assert patches.shape == (2, 196 if is_full else (settings.input_px // 16) ** 2, settings.dim)
+    side = {"full": 14, "small": 8, "phantom": 12}[path.stem]
+    assert patches.shape == (2, side**2, settings.dim)
     weights = sum(p.numel() for p in model.image_tower.parameters())
     assert (weights == 85_798_656) is is_full  # ViT-B/16
 

@@ -24,7 +24,10 @@ ENCODER = RadiographModelSettings(
     dim=16,
     input_px=SIZE,
     image=PlainTowerSettings(
-        architecture="plain", widths=(12, 16, 24, 32, 32), strides=(2, 1, 2, 2, 1)
+        architecture="plain",
+        widths=(12, 16, 24, 32, 32),
+        strides=(2, 1, 2, 2, 1),
+        kernels=(5, 3, 3, 3, 3),
     ),
     text=TextTowerSettings(width=16, layers=1, heads=2, feedforward=32, max_tokens=64),
     decoder=QueryDecoderSettings(dim=16, layers=1, heads=2, ffn=16, self_attention=False),

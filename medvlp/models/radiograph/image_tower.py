@@ -129,7 +129,7 @@ def build_radiograph_tower(
             that patches do not divide (MV1463).
     """
     if isinstance(settings, PlainTowerSettings):
-        blocks = settings.widths, settings.strides
+        blocks = settings.widths, settings.strides, settings.kernels
         plain = build_plain_network(*blocks, input_px=input_px, channels=channels, seed=seed)
         return RadiographTower(plain, plain.num_features, "mean")
     name, options, pooling = _timm_arguments(settings)

@@ -23,29 +23,41 @@ _PLACE_SPREAD = 0.02
 class PlainNetwork(nn.Module):
     """Blocks of convolution, batch norm and ReLU; before the last one each place says where it is.
 
-    A map that keeps its places is what queries ask, so their number matters more than depth; a
-    learned vector of each place lets the last block tell zones of the lung apart that look alike.
+    A map that keeps its places is what queries ask, so their number matters more than depth. Last
+    blocks of kernel 1 keep small what a place sees: places beside a finding do not see it, so that
+    attention must look at it. A learned vector of each place lets the last block tell zones of the
+    lung apart that look alike.
 
     Args:
         widths: Channels of each block.
         strides: Stride of each block, 1 or 2.
+        kernels: Side of each block's kernel, odd.
         input_px: Side of an image in pixels.
         channels: Channels of an image.
 
     Raises:
-        ValueError: If widths and strides differ in number, or nothing of the image is left.
+        ValueError: If widths, strides and kernels differ in number, or are fewer than two.
     """
 
     def __init__(
-        self, widths: tuple[int, ...], strides: tuple[int, ...], input_px: int, channels: int
+        self,
+        widths: tuple[int, ...],
+        strides: tuple[int, ...],
+        kernels: tuple[int, ...],
+        input_px: int,
+        channels: int,
     ) -> None:
         super().__init__()
-        if len(widths) != len(strides) or len(widths) < 2:
-            msg = f"two blocks or more, each of a width and a stride, got {widths} and {strides}"
+        if not len(widths) == len(strides) == len(kernels) >= 2:
+            msg = (
+                "two blocks or more, each of a width, a stride and a kernel, got "
+                f"{widths}, {strides} and {kernels}"
+            )
             raise ValueError(msg)
         self.num_features = widths[-1]
-        pairs = zip((channels, *widths), widths, strides, (5, *([3] * len(widths))), strict=False)
-        blocks = [_block(*numbers) for numbers in pairs]
+        befores = (channels, *widths[:-1])
+        numbers = zip(befores, widths, strides, kernels, strict=True)
+        blocks = [_block(*each) for each in numbers]
         side = input_px
         for stride in strides[:-1]:
             side = -(-side // stride)
@@ -66,6 +78,7 @@ class PlainNetwork(nn.Module):
 def build_plain_network(
     widths: tuple[int, ...],
     strides: tuple[int, ...],
+    kernels: tuple[int, ...],
     *,
     input_px: int,
     channels: int,
@@ -76,11 +89,12 @@ def build_plain_network(
     Args:
         widths: Channels of each block.
         strides: Stride of each block.
+        kernels: Side of each block's kernel.
         input_px: Side of an image in pixels.
         channels: Channels of an image.
         seed: Fixes the random weights.
     """
-    return with_local_seed(lambda: PlainNetwork(widths, strides, input_px, channels), seed)
+    return with_local_seed(lambda: PlainNetwork(widths, strides, kernels, input_px, channels), seed)
 
 
 def _block(before: int, width: int, stride: int, kernel: int) -> nn.Sequential:

@@ -127,21 +127,24 @@ class PlainTowerSettings(StrictModel):
         architecture: Always ``plain``.
         widths: Channels of each block.
         strides: Stride of each block, 1 or 2; their product is the side of a patch in pixels.
+        kernels: Side of each block's kernel; last ones of 1 keep small what a patch sees.
     """
 
     architecture: Literal["plain"]
     widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=32)]
     strides: Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=32)]
+    kernels: Annotated[tuple[Literal[1, 3, 5, 7], ...], Field(min_length=2, max_length=32)]
 
     @model_validator(mode="after")
     def _check_lengths(self) -> PlainTowerSettings:
-        if len(self.widths) != len(self.strides):
-            raise rule_error(
-                "MV1002",
-                f"has {len(self.strides)} numbers for {len(self.widths)} blocks",
-                expected="a stride for each width",
-                at="strides",
-            )
+        for name, numbers in (("strides", self.strides), ("kernels", self.kernels)):
+            if len(self.widths) != len(numbers):
+                raise rule_error(
+                    "MV1002",
+                    f"has {len(numbers)} numbers for {len(self.widths)} blocks",
+                    expected="one for each width",
+                    at=name,
+                )
         return self
 
 

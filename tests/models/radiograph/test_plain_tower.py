@@ -8,7 +8,9 @@ from medvlp.models.radiograph.image_tower import build_radiograph_tower
 from medvlp.models.radiograph.plain_tower import build_plain_network
 from medvlp.models.radiograph.settings import PlainTowerSettings
 
-SETTINGS = PlainTowerSettings(architecture="plain", widths=(4, 6, 8), strides=(2, 1, 2))
+SETTINGS = PlainTowerSettings(
+    architecture="plain", widths=(4, 6, 8), strides=(2, 1, 2), kernels=(5, 3, 1)
+)
 
 
 def test_tower__has_a_grid_of_the_strides_and_the_last_width():
@@ -22,7 +24,7 @@ def test_tower__has_a_grid_of_the_strides_and_the_last_width():
 
 
 def test_network__is_the_blocks_the_places_and_the_last_block():
-    network = build_plain_network((4, 6), (2, 1), input_px=8, channels=1, seed=1).eval()
+    network = build_plain_network((4, 6), (2, 1), (5, 1), input_px=8, channels=1, seed=1).eval()
     pixels = torch.rand(2, 1, 8, 8)
     (convolution, norm, _), last = network.blocks[0], network.last
     inner = norm(torch.nn.functional.conv2d(pixels, convolution.weight, stride=2, padding=2)).relu()
@@ -35,7 +37,7 @@ def test_seed__fixes_the_weights_and_leaves_the_random_state():
     torch.manual_seed(0)
     before = torch.get_rng_state()
     one, two, other = (
-        build_plain_network((4, 6), (2, 1), input_px=8, channels=1, seed=seed).state_dict()
+        build_plain_network((4, 6), (2, 1), (5, 1), input_px=8, channels=1, seed=seed).state_dict()
         for seed in (1, 1, 2)
     )
     assert torch.equal(torch.get_rng_state(), before)
@@ -45,6 +47,8 @@ def test_seed__fixes_the_weights_and_leaves_the_random_state():
 
 def test_settings__refuse_a_block_without_a_stride():
     with pytest.raises(ValidationError, match="has 2 numbers for 3 blocks"):
-        PlainTowerSettings(architecture="plain", widths=(4, 6, 8), strides=(2, 1))
-    with pytest.raises(ValueError, match="each of a width and a stride"):
-        build_plain_network((4,), (2,), input_px=8, channels=1)
+        PlainTowerSettings(
+            architecture="plain", widths=(4, 6, 8), strides=(2, 1), kernels=(5, 3, 3)
+        )
+    with pytest.raises(ValueError, match="each of a width, a stride and a kernel"):
+        build_plain_network((4,), (2,), (3,), input_px=8, channels=1)
