@@ -4,10 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from medvlp.config.selection import case_id_sha256
+from medvlp.config.selection import SelectionRecord, case_id_sha256, chosen_on
 from medvlp.data.modules import InputSettings, PairsDataModule
+from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.errors import MedvlpError, UsageError
+from medvlp.io import content_sha256, write_csv
+from medvlp.phantoms.chest.files import write_phantom_png
+from medvlp.phantoms.chest.picture import paint_chest
 from medvlp.training.selection_cases import loader_of, selection_cases
+from preprocessing.prepare_radiographs import PrepareRadiographsConfig
+from preprocessing.prepare_radiographs import main as prepare
 
 INPUTS = InputSettings(input_px=32)
 
@@ -77,3 +83,35 @@ def test_loader_of__refuses_data_that_has_one_validation_part_only():
     with pytest.raises(UsageError, match="measures on its validation part only") as caught:
         loader_of(SimpleNamespace(), "test")
     assert caught.value.code == "MV1152"
+
+
+def test_selection_cases__of_prepared_radiographs_are_known_by_their_files(tmp_path):
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(3):
+        write_phantom_png(films / f"f{number}.png", paint_chest(number, size_px=(96, 80)))
+    (films / "f3.png").write_bytes((films / "f1.png").read_bytes())
+    rows = [
+        {"path": f"f{n}.png", "patient_id": f"p{n}", "split": split, "view": "PA"}
+        for n, split in enumerate(("train", "validation", "test"))
+    ]
+    write_csv(films / "m.csv", [{**row, "report": "Clear."} for row in rows], [*rows[0], "report"])
+    settings = PrepareRadiographsConfig(manifest=films / "m.csv", out=tmp_path / "out", size_px=32)
+    prepare(settings)
+    pairs = RadiographDataModule(folder=tmp_path / "out", batch_size=1)
+    chosen = selection_cases(pairs, "validation")
+    own = content_sha256(films / "f1.png", companions=False)
+    assert chosen.content_sha256 == (own[:8],)
+    assert (chosen.number, chosen.num_groups, chosen.are_of_test) == (1, 1, False)
+    record = SelectionRecord(
+        chosen="checkpoint",
+        rule="largest",
+        metric="validation/auroc",
+        mode="max",
+        split="validation",
+        content_sha256=chosen.content_sha256,
+    )
+    files = [
+        (path.name, content_sha256(path, companions=False)) for path in sorted(films.glob("f*"))
+    ]
+    assert chosen_on(record, files) == ["f1.png", "f3.png"]
