@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from medvlp.config import run_schema
+from medvlp.config.calibration_selection import calibration_selection
 from medvlp.config.run_schema import build_run_schema, load_run_schema
+from medvlp.config.run_selections import run_selection
 from medvlp.config.run_tables import write_run_tables
 from medvlp.config.runs import (
     CaseRow,
@@ -18,6 +20,7 @@ from medvlp.config.runs import (
     write_run_record,
 )
 from medvlp.io import read_csv
+from tests.config.calibration_samples import tile_threshold
 
 PYTHON_TYPES = {
     "string": str,
@@ -133,12 +136,20 @@ def test_schema__accepts_a_real_record(tmp_path: Path) -> None:
                 prompts={"A": ("a", "b")},
             ),
         ),
+        selections=(
+            run_selection(
+                calibration_selection(tile_threshold()), model="m", task="t", source="t.json"
+            ),
+        ),
         configuration={"seed": 1, "nested": {"x": [1, 2]}},
         counts={"diagnosed": 3},
         timings_s={"embed": 1.5},
     )
     document = json.loads(write_run_record(tmp_path, record).read_text())
     assert problems(document, load_run_schema()["$defs"]["run"]) == []
+    assert problems(document | {"selections": None}, load_run_schema()["$defs"]["run"]) == []
+    document["selections"][0]["on_test"] = "yes"
+    assert problems(document, load_run_schema()["$defs"]["run"])
 
 
 @pytest.mark.parametrize(
