@@ -90,11 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for title, (one, other, name) in COMPARISONS.items()
         if one in found and other in found
     }
-    for arm, figures in found.items():
+    for arm, known in found.items():
         print(ARMS[arm].title)
         for name in _SHOWN:
-            if name in figures:
-                print(f"  {name:<20}{_line(figures[name][0])}")
+            if name in known:
+                print(f"  {name:<20}{_line(known[name][0])}")
     for title, gain in gains.items():
         print(f"{title}: {_line(gain)}")
     targets = _judge(gains)
@@ -157,9 +157,9 @@ def _judge(gains: dict[str, Estimate]) -> dict[str, bool]:
     """Return which targets are met: the mean reaches it, and the interval is above 0."""
     least = dict(zip(COMPARISONS, (LEAST_AUROC_GAIN, None, 0.0), strict=False))
     return {
-        title: gain.value >= least[title] and gain.low > 0
+        title: gain.value >= wanted and gain.low > 0
         for title, gain in gains.items()
-        if least.get(title) is not None
+        if (wanted := least.get(title)) is not None
     }
 
 

@@ -55,7 +55,8 @@ def judge_attributes(folder: Path, data: ScanPairsDataModule, seed: int) -> Arra
     preprocessing = meta.preprocessing.to_preprocessing()
 
     def features(hu: torch.Tensor) -> torch.Tensor:
-        return network.volume_tower(window_volume(hu, preprocessing))
+        pooled: torch.Tensor = network.volume_tower(window_volume(hu, preprocessing))
+        return pooled
 
     train, test = data.dataset("train"), data.dataset("test")
     rows = _rows(test)

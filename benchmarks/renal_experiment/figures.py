@@ -8,7 +8,7 @@ patients are drawn as queries. Figures are means over seeds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Arrays = Mapping[str, NDArray[np.generic]]
+    Arrays = Mapping[str, NDArray[Any]]
     Ints = NDArray[np.int64]
 
 __all__ = ["Estimate", "difference", "draw_patients", "estimate", "measure"]
