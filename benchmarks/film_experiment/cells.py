@@ -19,7 +19,9 @@ from benchmarks.film_experiment.training import (
     read_pictures,
     train_network,
 )
-from medvlp.io import content_sha256, json_sha256, publish_file, write_json
+from medvlp.config.documents import read_yaml
+from medvlp.io import json_sha256, publish_file, write_json
+from medvlp.knowledge.facets import load_finding_book
 from medvlp.training.demo import shipped_config
 
 if TYPE_CHECKING:
@@ -58,8 +60,9 @@ class Fold:
             [film.name, film.patient, film.report, dict(film.labels), held]
             for film, held in zip(self.films, self.is_test, strict=True)
         ]
-        files = [content_sha256(path) for path in (BOOK_FILE, shipped_config("devide/small.yaml"))]
-        return json_sha256([_VERSION, recipe.model_dump(mode="json"), files, told])
+        book = load_finding_book(BOOK_FILE).content_sha256
+        config = read_yaml(shipped_config("devide/small.yaml"))
+        return json_sha256([_VERSION, recipe.model_dump(mode="json"), book, config, told])
 
 
 def make_folds(films: Sequence[Film], recipe: Recipe, *, inner: bool) -> list[Fold]:

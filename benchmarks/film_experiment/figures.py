@@ -171,7 +171,7 @@ def table_lines(figures: Mapping[str, Any]) -> list[str]:
         figures: What :func:`summarise` gave.
     """
     columns = (*METHODS, "difference", *CONTROLS)
-    lines = [f"{'':<32}" + "".join(f"{name:>24}" for name in columns)]
+    lines = [f"{'':<34}" + "".join(f"{name:>26}" for name in columns)]
     for key, scopes in figures.items():
         for scope, row in scopes.items():
             cells = [
@@ -179,7 +179,7 @@ def table_lines(figures: Mapping[str, Any]) -> list[str]:
                 for name in columns
             ]
             title = f"{QUESTIONS[key].title}, {scope}"
-            lines.append(f"{title:<32}" + "".join(f"{cell:>24}" for cell in cells))
+            lines.append(f"{title:<34}" + "".join(f"{cell:>26}" for cell in cells))
     return lines
 
 
