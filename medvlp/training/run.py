@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel
@@ -64,10 +65,10 @@ class RunSettings(StrictModel):
             others.
         progress: Whether to show progress on standard error.
         checkpoints: When the state of the run is kept, so that the same command goes on with it.
-        trace: Write the samples and the loss of every step to ``trace/rank_K.jsonl``.
-    """
         select: How the step is chosen that the result is made of; None takes the last one.
         allow_selection_on_test: Choose on the test set all the same; every output then says so.
+        trace: Write the samples and the loss of every step to ``trace/rank_K.jsonl``.
+    """
 
     folder: Path
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -77,10 +78,10 @@ class RunSettings(StrictModel):
     wandb: Literal["auto", "offline", "online", "off"] = "auto"
     progress: bool = True
     checkpoints: CheckpointSettings = CheckpointSettings()
-    trace: bool = False
-
     select: SelectSettings | None = None
     allow_selection_on_test: bool = False
+    trace: bool = False
+
 
 def prepare_run_folder(settings: RunSettings) -> None:
     """Make the run's folder and refuse one that a finished run is in.
@@ -110,7 +111,7 @@ def build_loggers(settings: RunSettings, step: int = 0) -> list[Logger]:
     """
     loggers: list[Logger] = [build_csv_logger(settings.folder, step)]
     mode = _wandb_mode(settings)
-    if mode != "off":
+    if mode != "off" and not rank_zero_only.rank:
         private = wandb.Settings(
             mode=mode,
             console="off",
