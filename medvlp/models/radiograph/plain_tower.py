@@ -55,8 +55,8 @@ class PlainNetwork(nn.Module):
             )
             raise ValueError(msg)
         self.num_features = widths[-1]
-        befores = (channels, *widths[:-1])
-        numbers = zip(befores, widths, strides, kernels, strict=True)
+        entering = (channels, *widths[:-1])
+        numbers = zip(entering, widths, strides, kernels, strict=True)
         blocks = [_block(*each) for each in numbers]
         side = input_px
         for stride in strides[:-1]:
