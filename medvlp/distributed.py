@@ -149,7 +149,7 @@ def reduce_scatter_rows(x: Tensor, counts: list[int]) -> Tensor:
     return mine[: counts[rank()]]
 
 
-_processor_groups: dict[int, dist.ProcessGroup] = {}
+_processor_groups: dict[int, dist.ProcessGroup | None] = {}
 
 
 def _processor_group() -> dist.ProcessGroup | None:
@@ -158,7 +158,8 @@ def _processor_group() -> dist.ProcessGroup | None:
         return None
     default = id(dist.group.WORLD)
     if default not in _processor_groups:
-        _processor_groups[default] = dist.new_group(backend="gloo")
+        joined = dist.new_group(backend="gloo")
+        _processor_groups[default] = joined if isinstance(joined, dist.ProcessGroup) else None
     return _processor_groups[default]
 
 

@@ -6,10 +6,10 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from medvlp.io import publish_file
 from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, newest_checkpoint
+from medvlp.training.launching import launched_rank
 from medvlp.training.shareable import without_local_paths
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def build_csv_logger(run_folder: Path, step: int) -> CSVLogger:
     """
     logger = CSVLogger(run_folder, name="logs", version="")
     path = run_folder / "logs" / "metrics.csv"
-    if rank_zero_only.rank or not path.exists():
+    if launched_rank() or not path.exists():
         return logger
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)

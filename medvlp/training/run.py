@@ -11,7 +11,6 @@ import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel
@@ -19,6 +18,7 @@ from medvlp.errors import OutputError
 from medvlp.io import check_output_folder, publish_file
 from medvlp.jobs.progress import Progress
 from medvlp.training.checkpoints.keeping import CheckpointSettings
+from medvlp.training.launching import launched_rank
 from medvlp.training.resuming import build_csv_logger
 from medvlp.training.selecting import SelectSettings
 
@@ -111,7 +111,7 @@ def build_loggers(settings: RunSettings, step: int = 0) -> list[Logger]:
     """
     loggers: list[Logger] = [build_csv_logger(settings.folder, step)]
     mode = _wandb_mode(settings)
-    if mode != "off" and not rank_zero_only.rank:
+    if mode != "off" and not launched_rank():
         private = wandb.Settings(
             mode=mode,
             console="off",
