@@ -1,4 +1,4 @@
-import time
+import sys
 
 import pytest
 
@@ -112,11 +112,21 @@ def test_linker__refuses_a_confidence_outside_its_range() -> None:
     "unit", ["no pneumonia and ", "carcinoma of the ", "x", "RCC (", "pnuemonia ", "left "]
 )
 def test_link__is_linear_in_the_length(unit: str) -> None:
-    def seconds(length: int) -> float:
+    def calls(length: int) -> int:
+        """Count the calls that linking makes: work, whatever else the machine is busy with."""
         text = (unit * (length // len(unit) + 1))[:length]
-        begin = time.process_time()
-        LINKER.link(text)
-        return time.process_time() - begin
+        found = 0
 
-    seconds(5_000)
-    assert seconds(50_000) < 40 * max(seconds(5_000), 5e-3)
+        def count(*_: object) -> None:
+            nonlocal found
+            found += 1
+
+        sys.setprofile(count)
+        try:
+            LINKER.link(text)
+        finally:
+            sys.setprofile(None)
+        return found
+
+    calls(2_000)
+    assert calls(20_000) < 15 * calls(2_000)

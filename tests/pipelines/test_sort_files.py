@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from medvlp.io.pixel_layout import PixelLayout
 from medvlp.pipelines.sniff import Sniffed
 from medvlp.pipelines.sort_files import SortedFiles, sort_files
-from medvlp.volumes.dicom_slices import PixelLayout, SliceHeader
+from medvlp.volumes.dicom_slices import SliceHeader
 from medvlp.volumes.series import FileLook
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

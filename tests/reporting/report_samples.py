@@ -29,7 +29,9 @@ def model(name: str = "tiny") -> ModelRecord:
     )
 
 
-def task(name: str = "rcc", classes: tuple[str, ...] = ("CCRCC", "PRCC", "Normal")) -> TaskRecord:
+def task(
+    name: str = "rcc", classes: tuple[str, ...] = ("CCRCC", "PRCC", "Normal"), **changes: object
+) -> TaskRecord:
     return TaskRecord(
         name=name,
         modality="slide",
@@ -39,6 +41,7 @@ def task(name: str = "rcc", classes: tuple[str, ...] = ("CCRCC", "PRCC", "Normal
         logit_scale=50.0,
         normal="Normal",
         prompts={c: tuple(f"prompt {n} of {c}" for n in range(3)) for c in classes},
+        **changes,
     )
 
 
