@@ -9,6 +9,7 @@ from medvlp.errors import ModelError
 from medvlp.models.bundle_files import check_bundle_files
 from medvlp.models.bundle_schema import WEIGHTS_FILE
 from medvlp.models.radiograph.bundle_schema import read_radiograph_bundle_meta
+from medvlp.models.radiograph.settings import RadiographModelSettings
 from medvlp.models.weights import load_weights_into, read_safetensors
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from medvlp.models.bundle_schema import Provenance
     from medvlp.models.radiograph.image_tower import RadiographTower
-    from medvlp.models.radiograph.settings import RadiographModelSettings
 
 __all__ = ["RadiographTowerSource", "open_radiograph_tower"]
 
@@ -63,6 +63,14 @@ def open_radiograph_tower(folder: Path) -> RadiographTowerSource:
         ModelError: If it is none (MV1403, MV1470), or is damaged (MV14xx).
     """
     meta = read_radiograph_bundle_meta(folder)
+    settings = meta.architecture
+    if not isinstance(settings, RadiographModelSettings):
+        raise ModelError(
+            "MV1470",
+            f"{folder} holds the released network {settings.architecture!r}",
+            expected="a network of the recipe 'radiographs'",
+            hint="released networks judge as they are; their towers are not trained on",
+        )
     check_bundle_files(folder, meta.files)
     tensors = read_safetensors(folder / WEIGHTS_FILE)
     state = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
@@ -70,7 +78,7 @@ def open_radiograph_tower(folder: Path) -> RadiographTowerSource:
         raise ModelError("MV1407", f"{folder / WEIGHTS_FILE} holds no image tower")
     return RadiographTowerSource(
         name=meta.name,
-        settings=meta.architecture,
+        settings=settings,
         provenance=meta.provenance,
         state=state,
     )

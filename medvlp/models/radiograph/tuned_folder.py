@@ -100,13 +100,12 @@ def save_tuned(folder: Path, model: Tuned, card: TunedCard) -> TunedMeta:
     """
 
     def describe(files: dict[str, str]) -> TunedMeta:
-        is_masks = isinstance(model, RadiographMaskNetwork)
         return TunedMeta(
             name=card.name,
             task="masks" if isinstance(model, RadiographMaskNetwork) else model.kind,
             settings=model.settings,
             classes=model.classes,
-            width=model.width if is_masks else None,
+            width=model.width if isinstance(model, RadiographMaskNetwork) else None,
             provenance=card.provenance,
             license=card.license,
             files=files,

@@ -144,7 +144,8 @@ class RadiographMaskNetwork(_Tuned):
             Shape ``(B, C, S, S)``.
         """
         features = self._features(pixels)
-        x = features.patches.transpose(1, 2).unflatten(2, features.grid)
+        x = features.patches.transpose(1, 2)
+        x = x.reshape(*x.shape[:2], *features.grid)
         size = pixels.shape[-2:]
         *steps, last = self.head
         for number, step in enumerate(steps):
