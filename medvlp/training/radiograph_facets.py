@@ -41,6 +41,10 @@ class FacetDraws(StrictModel):
         drop_name: Chance that a finding is asked without its name.
         drop_definition: Chance that it is asked without its definition.
         drop_appearance: Chance of each drawn appearance sentence to be left out.
+        clauses: Number of different clauses of definitions and appearances that the decoder is
+            asked in a step, one at a time, instead of whole texts; what findings have in common is
+            learnt so. None asks whole texts. Has an effect with a ``texts_weight`` of the
+            classification term.
         refresh_every: Steps after which the vectors of all texts are computed anew, where the text
             tower rests all along; None reads the drawn texts in every step.
     """
@@ -50,6 +54,7 @@ class FacetDraws(StrictModel):
     drop_name: Share = 0.0
     drop_definition: Share = 0.0
     drop_appearance: Share = 0.0
+    clauses: Count | None = None
     refresh_every: Count | None = None
 
 

@@ -101,6 +101,8 @@ def finding_terms(
     labels: Tensor,
     texts: FindingTexts,
     settings: TermSettings,
+    *,
+    clauses: FindingTexts | None = None,
 ) -> dict[str, Tensor]:
     """Return the terms between images and what the book says of findings.
 
@@ -110,6 +112,7 @@ def finding_terms(
         labels: 1 present, 0 absent, -1 uncertain, -2 not mentioned, shape ``(B, C)``, int64.
         texts: Texts of the findings.
         settings: The terms.
+        clauses: What the decoder is asked one at a time; None takes the texts.
 
     Returns:
         ``knowledge``, ``classification`` and ``descriptions``, those of weight above 0.
@@ -135,11 +138,12 @@ def finding_terms(
         judged = network.decode(queries, image.patches)
         found["classification"] = classification_loss(judged.logits, decoder.labels.apply(labels))
     if decoder.texts_weight > 0:
-        per_text = labels_of_texts(decoder.labels.apply(labels), texts.class_index, texts.number)
+        asked = texts if clauses is None else clauses
+        per_text = labels_of_texts(decoder.labels.apply(labels), asked.class_index, asked.number)
         alone = network.facet_queries(
-            texts.vectors[per_text.first],
+            asked.vectors[per_text.first],
             torch.arange(len(per_text.first), device=labels.device),
-            texts.kind[per_text.first],
+            asked.kind[per_text.first],
             len(per_text.first),
         )
         logits = network.decode(alone, image.patches).logits

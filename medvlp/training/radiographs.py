@@ -22,6 +22,7 @@ from medvlp.training.freezing import FreezeSettings, rest_tower
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.radiograph_checks import check_input
+from medvlp.training.radiograph_clauses import cut_clauses, draw_clauses
 from medvlp.training.radiograph_facets import FacetDraws, FacetVectors, draw_texts, number_texts
 from medvlp.training.radiograph_judging import RadiographFigures
 from medvlp.training.radiograph_loss import (
@@ -110,6 +111,7 @@ class RadiographModule(Learner):
         self._seed = seed
         self._kept = None if facets.refresh_every is None else FacetVectors(facets.refresh_every)
         self._cutter: SentenceCutter | None = None
+        self._clauses: FacetTexts | None = None
         self._figures = RadiographFigures()
 
     @property
@@ -181,8 +183,9 @@ class RadiographModule(Learner):
         parts = report_terms(self.network(), image, batch, self._terms, self._cut())
         if self._terms.reads_findings:
             rows = draw_texts(self.radiographs.facets, self._draws, chance)
-            texts = self._read(rows)
-            parts |= finding_terms(self.network(), image, batch.labels, texts, self._terms)
+            texts, clauses = self._read(rows), self._read_clauses(chance)
+            network, labels = self.network(), batch.labels
+            parts |= finding_terms(network, image, labels, texts, self._terms, clauses=clauses)
         return self.descend(joined_terms(parts, self._terms), batch_idx, len(batch))
 
     def bound_weights(self) -> None:
@@ -259,6 +262,23 @@ class RadiographModule(Learner):
             class_index=texts.class_index[rows],
             kind=texts.kind[rows],
             number=number_texts(texts)[rows],
+        )
+
+    def _read_clauses(self, chance: torch.Generator) -> FindingTexts | None:
+        """Return vectors of some clauses; None where whole texts are asked."""
+        if self._draws.clauses is None or self._terms.classification.texts_weight == 0:
+            return None
+        if self._clauses is None:
+            data = self.radiographs
+            self._clauses = cut_clauses(data.facets, data.tokenizer)
+        clauses = self._clauses.to(self.device)
+        number = number_texts(clauses)
+        rows = draw_clauses(number, self._draws.clauses, chance).to(self.device)
+        return FindingTexts(
+            vectors=self._encode(clauses, rows),
+            class_index=clauses.class_index[rows],
+            kind=clauses.kind[rows],
+            number=number[rows],
         )
 
     def _encode(self, texts: FacetTexts, rows: Tensor) -> Tensor:

@@ -184,6 +184,7 @@ class RadiographNetwork(nn.Module):
         self.image_projection = build_projection(kind, width, dim, "image")
         self.text_tower = TextTower(text, self.vocab_size)
         self.text_projection = build_projection(text.projection, text.width, dim, "text")
+        self.text_norm = nn.BatchNorm1d(dim) if settings.text_norm else nn.Identity()
         self.word_projection = (
             build_projection(text.projection, text.width, dim, "text")
             if settings.word_features
@@ -228,7 +229,8 @@ class RadiographNetwork(nn.Module):
         """
         words, pooled = self.text_tower.encode(ids, mask)
         projected = None if self.word_projection is None else self.word_projection(words)
-        return TextFeatures(projected, mask, in_full_precision(self.text_projection(pooled)))
+        sentence = self.text_norm(in_full_precision(self.text_projection(pooled)))
+        return TextFeatures(projected, mask, sentence)
 
     def facet_queries(
         self, sentence: Tensor, class_index: Tensor, kind: Tensor, num_classes: int

@@ -198,6 +198,8 @@ class RadiographModelSettings(StrictModel):
         image_projection: Maps its features to D: ``linear``; ``mlp`` (linear, GELU, linear);
             ``none`` keeps them.
         text: The text tower; its ``projection`` maps to D, too.
+        text_norm: Whether vectors of texts are batch-normalised (ours): descriptions of findings
+            share most words, so that the vectors of an untrained text tower are all but equal.
         word_features: Whether words are given beside the vector of a text, for local alignment.
         decoder: The query decoder.
         facets: How texts about a finding become its query.
@@ -221,6 +223,7 @@ class RadiographModelSettings(StrictModel):
     image: RadiographTowerSettings
     image_projection: Projection = "linear"
     text: TextTowerSettings = TextTowerSettings()
+    text_norm: bool = False
     word_features: bool = True
     decoder: QueryDecoderSettings = QueryDecoderSettings()
     facets: FacetSettings = FacetSettings()

@@ -201,3 +201,17 @@ def test_network__refuses_towers_that_do_not_fit():
     with pytest.raises(ModelError) as caught:
         build(image=TimmTowerSettings(name="no_such_network"))
     assert caught.value.code == "MV1402"
+
+
+def test_text_norm__takes_from_texts_what_they_share() -> None:
+    plain, normed = (
+        RadiographNetwork(tiny_model_settings(text_norm=norm), 50, seed=1) for norm in (False, True)
+    )
+    ids = torch.randint(5, 50, (8, 6), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    before = plain.train().encode_text(ids, mask).sentence
+    after = normed.train().encode_text(ids, mask).sentence
+    expected = (before - before.mean(0)) / (before.var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(after, expected, rtol=0, atol=1e-4)
+    alone = normed.eval().encode_text(ids[:1], mask[:1]).sentence
+    torch.testing.assert_close(alone, normed.encode_text(ids, mask).sentence[:1], atol=1e-5, rtol=0)
