@@ -15,6 +15,8 @@ from medvlp.models.volume.attribute_network import AttributeNetwork
 from medvlp.models.volume.dual_encoder import VolumeDualEncoder
 from medvlp.training.cli import build
 from medvlp.training.knowledge import KnowledgeModule
+from medvlp.training.radiograph_classes import RadiographClassesModule
+from medvlp.training.radiograph_masks import RadiographMasksModule
 from medvlp.training.scan_attributes import ScanAttributesModule
 from medvlp.zeroshot.classifier import build_classifier
 from medvlp.zeroshot.heads import judge_slide
@@ -25,7 +27,8 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 TRAINING = [path for path in FILES if path.parent.name in {"pretrain", "smoke", "keep"}]
 SCANS = sorted((CONFIGS / "renalclip").glob("a*.yaml"))
-RADIOGRAPHS = sorted((CONFIGS / "devide").glob("*.yaml"))
+RADIOGRAPHS = [CONFIGS / "devide" / f"{name}.yaml" for name in ("full", "small", "phantom")]
+TUNED = sorted((CONFIGS / "devide").glob("*_small.yaml"))
 TASKS = [path for path in FILES if path.parent.name == "zeroshot"]
 
 
@@ -107,6 +110,12 @@ def test_radiograph_config__builds_a_network_that_judges_radiographs(path: Path)
     assert patches.shape == (2, side**2, settings.dim)
     weights = sum(p.numel() for p in model.image_tower.parameters())
     assert (weights == 85_798_656) is is_full  # ViT-B/16
+
+
+@pytest.mark.parametrize("path", TUNED, ids=name_of)
+def test_fine_tuning_config__builds(path: Path) -> None:
+    built = build(["fit", f"--config={path}"])
+    assert type(built.model) in (RadiographClassesModule, RadiographMasksModule)
 
 
 @pytest.mark.parametrize("path", TASKS, ids=name_of)

@@ -1,67 +1,71 @@
-"""What trainings on radiographs leave: the weights that were trained, and what they were for."""
+"""From the command line: a bundle is left, and fine-tuning begins with it."""
 
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 
-from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.models.radiograph.bundle import load_radiograph_bundle
-from medvlp.models.radiograph.tuned_folder import load_class_network
-from medvlp.training.optimization import OptimizerSettings
-from medvlp.training.radiograph_classes import RadiographClassesModule
-from medvlp.training.radiograph_run import SaveRadiographBundle, SaveTunedRadiographs
-from medvlp.training.radiographs import RadiographModule
-from medvlp.training.run import RunSettings
-from tests.training.phantom_radiographs import ENCODER, FINDINGS, FakeTrainer, write_phantoms
+from medvlp.models.radiograph.tuned_folder import load_class_network, load_mask_network
+from medvlp.training.cli import main
+from tests.training.conftest import CONFIGS
+from tests.training.phantom_radiographs import FINDINGS, write_phantoms
 
-RATE = OptimizerSettings(learning_rate=0.01)
-BOTH = (SaveRadiographBundle, SaveTunedRadiographs)
+COMMON = (
+    *("--run.wandb=off", "--run.progress=false", "--data.batch_size=8"),
+    *("--trainer.max_epochs=1", "--trainer.log_every_n_steps=1", "--data.augment=null"),
+)
+SMALL = (
+    *("--data.findings=null", "--data.input_px=null", "--model.encoder.input_px=64"),
+    "--model.encoder.image={architecture: plain, widths: [6, 8, 8], strides: [2, 2, 2], kernels: "
+    "[5, 3, 1]}",
+)
+
+
+def train(config: str, folder, out, *more: str) -> None:
+    arguments = ["fit", f"--config={CONFIGS / 'devide' / config}", f"--data.folder={folder}"]
+    assert main([*arguments, *COMMON, f"--run.folder={out}", *more]) == 0
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "radiographs", 20)
+    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "radiographs", 30)
 
 
-@pytest.fixture
-def take(folder, monkeypatch):
-    """Return a function that builds a module as a trainer would."""
-
-    def start(kind, **data):
-        options = {"batch_size": 8, "augment": None, "max_tokens": 64} | data
-        pictures = RadiographDataModule(folder=folder, **options)
-        pictures.setup("fit")
-        monkeypatch.setattr(kind, "trainer", FakeTrainer(pictures))
-        module = kind(encoder=ENCODER, optimizer=RATE)
-        module.configure_model()
-        return module
-
-    return start
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "run"
+    train("phantom.yaml", folder, out, *SMALL)
+    return out
 
 
-def run(folder) -> RunSettings:
-    return RunSettings(folder=folder, name="films", license="Apache-2.0", data="phantoms")
+def test_bundle__judges_findings_and_says_which_were_seen(run):
+    bundle = load_radiograph_bundle(run / "bundle")
+    assert bundle.findings_seen == FINDINGS
+    settings = bundle.meta.provenance.settings
+    assert settings["recipe"] == "radiographs"
+    assert "folder" not in settings["data"]
 
 
-def test_save_radiograph_bundle__writes_the_network_and_the_findings_it_saw(take, tmp_path) -> None:
-    module = take(RadiographModule)
-    for writer in BOTH:
-        writer(run(tmp_path), {"seed_everything": 1}).write(module)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
-    bundle = load_radiograph_bundle(tmp_path / "bundle")
-    assert (bundle.name, bundle.findings_seen) == ("films", FINDINGS)
-    assert bundle.meta.provenance.data == "phantoms"
-    pixels = torch.rand(2, 64, 64)
-    network = module.network().eval()
-    expected = torch.nn.functional.normalize(network.encode_image(pixels[:, None]).pooled, dim=-1)
-    assert torch.allclose(torch.from_numpy(bundle.embed_images(pixels)), expected, atol=1e-6)
-
-
-def test_save_tuned_radiographs__writes_classes(take, tmp_path) -> None:
-    module = take(RadiographClassesModule, text="none")
-    for writer in BOTH:
-        writer(run(tmp_path), {}).write(module)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier"]
-    network, meta = load_class_network(tmp_path / "classifier")
-    assert (meta.name, network.classes) == ("films", FINDINGS)
-    pixels = torch.rand(2, 1, 64, 64)
-    assert torch.equal(network.eval()(pixels), module.network().eval()(pixels))
+@pytest.mark.parametrize(
+    ("config", "result", "load"),
+    [
+        ("classes_small.yaml", "classifier", load_class_network),
+        ("masks_small.yaml", "segmenter", load_mask_network),
+    ],
+)
+def test_fine_tuning__begins_with_the_bundle(run, folder, tmp_path, config, result, load):
+    more = [f"--model.image_from={run / 'bundle'}", "--model.image_tower_epochs=all"]
+    if config.startswith("classes"):
+        more.append("--data.input_px=null")
+    train(config, folder, tmp_path / "tuned", *more)
+    network, meta = load(tmp_path / "tuned" / result)
+    trained = load_radiograph_bundle(run / "bundle")
+    tower = {k: v for k, v in network.state_dict().items() if k.startswith("image_tower.")}
+    whole = load_file(run / "bundle" / "model.safetensors")
+    assert tower
+    assert all(torch.equal(value, whole[name]) for name, value in tower.items())
+    assert any(trained.name in note for note in meta.provenance.notes)
+    assert yaml.safe_load((tmp_path / "tuned" / "config.yaml").read_text())["recipe"].startswith(
+        "radiograph-"
+    )

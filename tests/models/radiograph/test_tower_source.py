@@ -1,39 +1,53 @@
-"""The tower of a bundle is taken with its weights; what has none to train on is refused."""
+"""The tower of a bundle comes out as it was trained; what is no such bundle is refused."""
 
 import pytest
 import torch
 
 from medvlp.errors import ModelError
+from medvlp.models.bundle_schema import Provenance
+from medvlp.models.radiograph.bundle_schema import network_preprocessing
+from medvlp.models.radiograph.bundle_writing import RadiographBundleCard, save_radiograph_bundle
 from medvlp.models.radiograph.network import RadiographNetwork
 from medvlp.models.radiograph.tower_source import open_radiograph_tower
-from tests.models.radiograph.tiny_findings import write_tiny_findings
+from medvlp.models.radiograph.tuned_networks import RadiographClassNetwork
+from medvlp.text.tokenizer import train_tokenizer
+from tests.models.radiograph.tiny_networks import PX, tiny_model_settings
+
+TOKENIZER = train_tokenizer(["a round shadow", "clear lungs"], 100)
+SETTINGS = tiny_model_settings()
 
 
-def test_open_radiograph_tower__gives_another_network_the_weights(film_tokenizer, tmp_path) -> None:
-    trained = write_tiny_findings(tmp_path / "model", film_tokenizer)
-    source = open_radiograph_tower(tmp_path / "model")
-    assert (source.name, source.settings) == ("tiny-chest", trained.settings)
-    fresh = RadiographNetwork(source.settings, 40, seed=9)
-    pixels = torch.rand(2, 1, 32, 32)
-    expected = trained.image_tower.eval()(pixels).patches
-    assert not torch.equal(fresh.image_tower.eval()(pixels).patches, expected)
-    source.fill(fresh.image_tower)
-    assert torch.equal(fresh.image_tower(pixels).patches, expected)
+@pytest.fixture
+def bundle(tmp_path):
+    network = RadiographNetwork(SETTINGS, TOKENIZER.vocab_size, seed=4).eval()
+    card = RadiographBundleCard(
+        name="tiny",
+        preprocessing=network_preprocessing(SETTINGS),
+        provenance=Provenance(medvlp_version="0", libraries={}, data="phantoms"),
+        license="Apache-2.0",
+    )
+    save_radiograph_bundle(tmp_path / "bundle", network, TOKENIZER, card)
+    return network, tmp_path / "bundle"
 
 
-def test_open_radiograph_tower__refuses_a_released_network(film_tokenizer, tmp_path) -> None:
-    write_tiny_findings(tmp_path / "model", film_tokenizer, "kad")
-    with pytest.raises(ModelError, match="released network 'kad'") as caught:
-        open_radiograph_tower(tmp_path / "model")
-    assert caught.value.code == "MV1470"
+def test_tower__is_the_trained_one(bundle):
+    network, folder = bundle
+    source = open_radiograph_tower(folder)
+    assert (source.name, source.settings) == ("tiny", SETTINGS)
+    tuned = RadiographClassNetwork(source.settings, ("a",), "multi-label", seed=9).eval()
+    pixels = torch.rand(2, 1, PX, PX)
+    expected = network.image_tower(pixels).pooled
+    assert not torch.equal(tuned.image_tower(pixels).pooled, expected)
+    source.fill(tuned.image_tower)
+    assert torch.equal(tuned.image_tower(pixels).pooled, expected)
 
 
-def test_open_radiograph_tower__refuses_a_changed_file(film_tokenizer, tmp_path) -> None:
-    write_tiny_findings(tmp_path / "model", film_tokenizer)
-    path = tmp_path / "model" / "model.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
+def test_open__refuses_what_is_no_bundle_or_was_changed(bundle, tmp_path):
+    _, folder = bundle
     with pytest.raises(ModelError) as caught:
-        open_radiograph_tower(tmp_path / "model")
+        open_radiograph_tower(tmp_path)
+    assert caught.value.code == "MV1403"
+    (folder / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(ModelError) as caught:
+        open_radiograph_tower(folder)
     assert caught.value.code == "MV1404"
