@@ -65,7 +65,8 @@ def number_texts(texts: FacetTexts) -> Tensor:
         texts: What the book says of the findings.
     """
     ids = texts.tokens.ids.masked_fill(~texts.tokens.mask, -1)
-    return torch.unique(ids, dim=0, return_inverse=True)[1]
+    numbers: Tensor = torch.unique(ids, dim=0, return_inverse=True)[1]
+    return numbers
 
 
 def draw_texts(texts: FacetTexts, settings: FacetDraws, generator: torch.Generator) -> Tensor:

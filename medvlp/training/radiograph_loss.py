@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from medvlp.errors import UsageError
 from medvlp.losses.report import LossReport
 from medvlp.training.radiograph_terms import (
     classification_loss,
@@ -66,6 +67,9 @@ def report_terms(
     Returns:
         ``report`` and ``local``, those of weight above 0; none where fewer than two images of the
         batch have a report.
+
+    Raises:
+        UsageError: If words are to find patches and the network gives none (MV1838).
     """
     has_report = batch.report_group >= 0
     if not settings.reads_reports or int(has_report.sum()) < 2:
@@ -84,6 +88,12 @@ def report_terms(
                 settings.report,
             )
         if reads_words:
+            if text.words is None:
+                raise UsageError(
+                    "MV1838",
+                    "model.terms.local.unit is words, and the network gives none",
+                    expected="model.encoder.word_features: true, or unit: sentences",
+                )
             patches = image.patches[has_report]
             found["local"] = local_loss(patches, text.words, text.mask.sum(1), settings.local)
     if settings.local.weight > 0 and not reads_words:

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from medvlp.data.batch import TextTokens
 from medvlp.data.radiograph_batch import RadiographBatch
+from medvlp.errors import UsageError
 from medvlp.models.architecture import TextTowerSettings
 from medvlp.models.radiograph.network import RadiographNetwork
 from medvlp.models.radiograph.settings import (
@@ -256,6 +257,14 @@ def test_words__find_patches_where_told(network):
     sentences = parts_of(network, OFF.model_copy(update={"local": LocalTerm()}))
     assert set(found) == {"local"}
     assert not torch.equal(found["local"], sentences["local"])
+
+
+def test_words__are_refused_where_the_network_gives_none(network, monkeypatch):
+    encode = network.encode_text
+    monkeypatch.setattr(network, "encode_text", lambda *a: encode(*a)._replace(words=None))
+    with pytest.raises(UsageError, match="the network gives none") as caught:
+        parts_of(network, OFF.model_copy(update={"local": LocalTerm(unit="words")}))
+    assert caught.value.code == "MV1838"
 
 
 def test_images_without_a_report__are_left_out_of_its_terms(network):
