@@ -13,8 +13,8 @@ about counts as absent, what it doubts is left out. Test labels and boxes are th
 
 The setting (``radiograph_experiment/recipe.yaml`` and ``configs/devide/phantom.yaml``) was chosen
 on seeds from 100 on; seeds 0 and 10 were judged by earlier settings of too few steps, so the
-figures are of seeds 11 to 15. Every cell (arm, seed) is kept in ``--out`` and found again; ``--jobs`` of them run
-at a time.
+figures are of seeds 11 to 15. Every cell (arm, seed) is kept in ``--out`` and found again;
+``--jobs`` of them run at a time.
 
 Command: OMP_NUM_THREADS=1 python -m benchmarks.phantom_radiographs --jobs 2 \
     --json benchmarks/results/phantom_radiographs.json
