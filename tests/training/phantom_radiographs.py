@@ -84,15 +84,20 @@ class FakeTrainer:
         self.datamodule = datamodule
 
 
-def descend(module, loader, steps: int) -> list[float]:
-    """Make some steps over a loader, again and again."""
+def descend(module, loader, steps: int, *, settle: bool = False) -> list[float]:
+    """Make some steps over a loader, again and again; the last third small ones, to settle.
+
+    Stored statistics of batch norm then are those of the weights that are judged.
+    """
     optimizer = module.configure_optimizers()["optimizer"]
-    for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"]
     module.train().on_train_start()
     losses: list[float] = []
     while len(losses) < steps:
         for batch in loader:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] / (
+                    20 if settle and 3 * len(losses) >= 2 * steps else 1
+                )
             optimizer.zero_grad()
             loss = module.training_step(batch, len(losses))
             loss.backward()

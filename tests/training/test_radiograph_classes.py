@@ -64,7 +64,7 @@ def judge(module, data):
 def test_module__learns_the_findings_of_phantoms(folder, take, logged, kind):
     data = pictures(folder)
     module = take(data, kind=kind)
-    descend(module, data.train_dataloader(), 60)
+    descend(module, data.train_dataloader(), 90, settle=True)
     judge(module, data)
     assert logged["validation/auroc"] > 0.95
     assert module.network().classes == FINDINGS
