@@ -97,13 +97,10 @@ class Cluster:
         return dict(word.split("=", 1) for word in told.split() if "=" in word)
 
     def wait_until_over(self, job: str, seconds: float) -> dict[str, str]:
-        """Wait for the end of a job through all its restarts; a requeued one starts at once."""
+        """Wait for the end of a job through all its restarts."""
 
         def is_over() -> bool:
-            facts = self.facts(job)
-            if facts["JobState"] == "PENDING" and facts["Reason"] == "BeginTime":
-                self._run("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
-            return facts["JobState"] in DONE
+            return self.facts(job)["JobState"] in DONE
 
         while True:
             self._wait(is_over, seconds, f"job {job}")
