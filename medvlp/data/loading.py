@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -24,6 +25,8 @@ __all__ = ["OrderedLoader", "Ranked", "ordered_loader"]
 SampleT = TypeVar("SampleT")
 SampleT_co = TypeVar("SampleT_co", covariant=True)
 BatchT = TypeVar("BatchT")
+
+_STOPPING = (signal.SIGUSR1, signal.SIGTERM)
 
 
 class Ranked(Protocol):
@@ -76,6 +79,19 @@ class OrderedLoader(DataLoader[SampleT_co]):
             msg = f"the order was replaced by {type(self.batch_sampler).__name__}"
             raise TypeError(msg)
         return self.batch_sampler
+
+    def __iter__(self) -> Any:  # noqa: ANN401  # torch's iterator, which has no public type
+        """Return an iterator over what is left of the epoch.
+
+        Loader processes, and the server that they come from, start with the signals blocked that
+        ask a run to stop: a batch system sends them to all processes, and only the main one may
+        act. What comes to it meanwhile is delivered afterwards.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING if self.num_workers else ())
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __len__(self) -> int:
         """Return how many batches a whole epoch has."""

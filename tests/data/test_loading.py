@@ -1,6 +1,8 @@
 """A loader gives each rank its share of one order, which can be taken up again."""
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -64,3 +66,34 @@ def test_ordered_loader__says_where_it_stands_and_is_as_long_as_an_epoch() -> No
 def test_ordered_loader__refuses_ranks_that_do_not_divide_a_batch() -> None:
     with pytest.raises(DataError, match="MV1750"):
         load(Trainer(0, 3))
+
+
+SIGNALLED = """
+import multiprocessing.forkserver as server, os, signal
+from medvlp.data.loading import OrderedLoader
+from medvlp.data.order import OrderSettings
+from medvlp.data.sampler import GlobalOrderSampler
+
+class Names:
+    def __getitem__(self, draw):
+        return draw.index
+
+if __name__ == "__main__":
+    seen = []
+    signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
+    order = GlobalOrderSampler(24, OrderSettings(seed=1, batch_size=2))
+    batches = iter(OrderedLoader(Names(), order, list, num_workers=1))
+    first = next(batches)
+    for pid in (batches._workers[0].pid, server._forkserver._forkserver_pid, os.getpid()):
+        os.kill(pid, signal.SIGUSR1)
+    print(len(first) + sum(len(batch) for batch in batches), len(seen))
+"""
+
+
+def test_ordered_loader__goes_on_when_all_its_processes_are_signalled(tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SIGNALLED)
+    found = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert found.stdout.split() == ["24", "1"], found.stderr[-2000:]

@@ -279,7 +279,7 @@ class KeepState(Callback):
         return {"seed": self._seed, "config": self._config}
 
     def _is_time(self, step: int) -> bool:
-        """Say whether the state is due; rank 0's clock decides for all."""
+        """Say whether the state is due; the clock that is first decides for all ranks."""
         last_step, last_time = self._saved_at
         settings = self._settings
         if settings.every_steps is not None and step - last_step >= settings.every_steps:
