@@ -112,19 +112,17 @@ def _judges_of(
 ) -> list[CaseJudge]:
     """Return a model with every task of its modality."""
     fitting = [task for task in tasks if task.modality == model_modality(model)]
-    if model_modality(model) == "radiograph" and not isinstance(model, VolumeBundle):
+    if isinstance(model, VolumeBundle):
+        desk = make_desk(model, settings, feature_root)
+        return [
+            ScanJudge(model, task, settings, feature_root, certainty, desk=desk) for task in fitting
+        ]
+    if isinstance(model, RadiographBundle) or model_modality(model) == "radiograph":
         found = model if isinstance(model, RadiographBundle) else radiograph_towers(model)
         folder = feature_root / "features" / model_key(found.name)
         at_hand = RadiographDesk(found, settings.radiographs, folder)
         return [radiograph_judge(at_hand, task, certainty) for task in fitting]
-    if isinstance(model, RadiographBundle):
-        return []
-    if not isinstance(model, VolumeBundle):
-        return [SlideJudge(model, task, settings, feature_root, certainty) for task in fitting]
-    desk = make_desk(model, settings, feature_root)
-    return [
-        ScanJudge(model, task, settings, feature_root, certainty, desk=desk) for task in fitting
-    ]
+    return [SlideJudge(model, task, settings, feature_root, certainty) for task in fitting]
 
 
 def _listed(named: Sequence[tuple[str, Modality]]) -> str:

@@ -1,5 +1,6 @@
 """Helpers work beside the caller, end with it, and begin at places of their own."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def test_beside__tells_helpers_to_end_if_the_body_fails() -> None:
 
 def test_beside__runs_none_where_none_are_asked_for() -> None:
     with beside(wait_long, num_helpers=0):
-        pass
+        assert multiprocessing.active_children() == []
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")

@@ -67,7 +67,8 @@ def test_book__needs_findings_with_names(findings: Any, code: str) -> None:
 
 
 def test_finding_entry__may_hold_nothing() -> None:
-    parse({"a": {}})
+    (finding,) = parse_finding_book({"name": "b", "findings": {"a": {}}}, source="x").findings
+    assert finding.texts() == (("name", "a"),)
 
 
 def test_text__loses_spaces_and_line_breaks() -> None:

@@ -119,6 +119,7 @@ def test_on_fit_start__takes_several_processes(module):
         module.on_fit_start()
     finally:
         module.trainer.world_size = 1
+    assert module.joins_ranks
 
 
 def test_configure_optimizers__warms_up_over_the_steps_of_the_run(module):
