@@ -17,8 +17,9 @@ from lightning.pytorch.loggers import Logger
 from pydantic import ValidationError
 
 from medvlp.errors import ConfigError
-from medvlp.training.checkpoints.keeping import KeepState, StoppedRun
+from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.checkpoints.plugin import StateFolders
+from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
 from medvlp.training.quiet import quiet_libraries
 from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES

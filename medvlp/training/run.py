@@ -17,7 +17,7 @@ from medvlp.config.strict import StrictModel
 from medvlp.errors import OutputError
 from medvlp.io import check_output_folder, publish_file
 from medvlp.jobs.progress import Progress
-from medvlp.training.checkpoints.keeping import CheckpointSettings
+from medvlp.training.checkpoints.settings import CheckpointSettings
 from medvlp.training.launching import launched_rank
 from medvlp.training.resuming import build_csv_logger
 from medvlp.training.selecting import SelectSettings

@@ -9,75 +9,38 @@ step, so no state of a generator has to be kept, on no device.
 from __future__ import annotations
 
 import logging
-import math
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from pydantic import Field
 
-from medvlp.config.strict import StrictModel
 from medvlp.data.loading import OrderedLoader
 from medvlp.data.randomness import step_seed
 from medvlp.distributed import any_rank
-from medvlp.errors import DataError, OutputError
+from medvlp.errors import OutputError
 from medvlp.training.checkpoints.folder import (
     CHECKPOINTS_FOLDER,
     checkpoint_path,
     remove_older,
 )
 from medvlp.training.checkpoints.plugin import StateFolders
-from medvlp.training.checkpoints.stop_signals import StopSignals
+from medvlp.training.checkpoints.same_run import check_same_run
+from medvlp.training.checkpoints.stop_signals import StoppedRun, StopSignals
+from medvlp.training.checkpoints.timing import SaveClock, validates_next
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CheckpointSettings", "KeepState", "StoppedRun"]
+    from medvlp.training.checkpoints.settings import CheckpointSettings
+
+__all__ = ["KeepState"]
 
 logger = logging.getLogger(__name__)
 
 _KEY = "medvlp"
 """Where our part of the state stands."""
-
-
-class CheckpointSettings(StrictModel):
-    """When the state of a run is kept.
-
-    Attributes:
-        every_steps: Optimiser steps between two states; None leaves it to the clock.
-        every_minutes: Minutes between two states; None leaves it to the steps.
-        keep: How many states stay; the older ones are removed after a newer one is on the disk.
-        look_every: Steps between two looks at whether any rank was asked to stop.
-    """
-
-    every_steps: Annotated[int, Field(ge=1)] | None = None
-    every_minutes: Annotated[float, Field(gt=0)] | None = 10.0
-    keep: Annotated[int, Field(ge=1)] = 2
-    look_every: Annotated[int, Field(ge=1)] = 1
-
-
-class StoppedRun(SystemExit):
-    """The run was asked to stop, and its state is kept.
-
-    Rank 0 ends with code 75, "try again later"; the others end with 0, so that nobody who watches
-    the processes takes the first to end for a failure while rank 0 writes its logs.
-
-    Args:
-        step: Optimiser steps that were finished.
-        why: What asked.
-        rank: The rank that ends.
-    """
-
-    CODE = 75
-
-    def __init__(self, step: int, why: str, rank: int) -> None:
-        super().__init__(0 if rank else self.CODE)
-        self.step = step
-        self.why = why
-        self.rank = rank
 
 
 class KeepState(Callback):
@@ -101,12 +64,12 @@ class KeepState(Callback):
         config: Mapping[str, Any],
     ) -> None:
         self._folder = folder / CHECKPOINTS_FOLDER
-        self._plugin = plugin
+        self.plugin = plugin
         self._settings = settings
         self._seed = seed
         self._config = dict(config)
         self._signals = StopSignals()
-        self._saved_at = (0, time.monotonic())
+        self._clock = SaveClock(settings)
         self._finished = 0
         self._order: dict[str, Any] | None = None
         self._logs_are_due = False
@@ -177,7 +140,7 @@ class KeepState(Callback):
         """
         self._signals.install()
         self._finished = trainer.global_step
-        self._saved_at = (trainer.global_step, time.monotonic())
+        self._clock.restart(trainer.global_step)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int
@@ -221,13 +184,13 @@ class KeepState(Callback):
         if step == self._finished:  # gradients are being added up: no step has been finished
             return
         self._finished = step
-        if _validates_next(trainer, batch_idx):
+        if validates_next(trainer, batch_idx):
             return
-        if step % self._settings.look_every == 0 and any_rank(bool(self._signals.received)):
+        if self._clock.looks(step) and any_rank(bool(self._signals.received)):
             self._save(trainer, must_succeed=True)
             why = self._signals.received or "a signal to another rank"
             self._stopped = StoppedRun(step, why, trainer.global_rank)
-        elif self._is_time(step):
+        elif self._clock.is_due(step):
             self._save(trainer, must_succeed=False)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -278,27 +241,17 @@ class KeepState(Callback):
     def _shared(self) -> dict[str, Any]:
         return {"seed": self._seed, "config": self._config}
 
-    def _is_time(self, step: int) -> bool:
-        """Say whether the state is due; the clock that is first decides for all ranks."""
-        last_step, last_time = self._saved_at
-        settings = self._settings
-        if settings.every_steps is not None and step - last_step >= settings.every_steps:
-            return True
-        if settings.every_minutes is None or step % settings.look_every:
-            return False
-        return any_rank(time.monotonic() - last_time >= 60 * settings.every_minutes)
-
     def _save(self, trainer: pl.Trainer, *, must_succeed: bool) -> None:
         step = trainer.global_step
         trainer.save_checkpoint(checkpoint_path(self._folder, step))
-        failure = self._plugin.failure
+        failure = self.plugin.failure
         if trainer.is_global_zero and failure is None:
             self._tidy()
         if failure is not None:
             logger.warning("the state of step %d is not kept: %s", step, failure)
         if must_succeed and any_rank(failure is not None):
             raise failure or OutputError("MV1106", "rank 0 could not write the state of the run")
-        self._saved_at = (step, time.monotonic())
+        self._clock.restart(step)
         self._logs_are_due = True
 
     def _after_logging(self, trainer: pl.Trainer) -> None:
@@ -318,49 +271,3 @@ class KeepState(Callback):
             remove_older(self._folder, self._settings.keep)
         except OutputError as error:
             logger.warning("%s", error)
-
-
-def _validates_next(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Tell whether validation follows the batch that has just been trained on."""
-    every, after = trainer.check_val_every_n_epoch, trainer.val_check_batch
-    if not trainer.enable_validation or after is None:
-        return False
-    if every is not None and (trainer.current_epoch + 1) % every:
-        return False
-    if math.isinf(after):
-        return trainer.is_last_batch
-    place = trainer.fit_loop.epoch_loop.total_batch_idx if every is None else batch_idx
-    return (place + 1) % int(after) == 0
-
-
-def check_same_run(stored: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    """Refuse a state that another configuration has left.
-
-    Args:
-        stored: What the checkpoint holds.
-        own: What this run would hold.
-
-    Raises:
-        DataError: MV1709, naming what differs.
-    """
-    there, here = _flat(stored), _flat(own)
-    differing = [
-        f"{key}: {there.get(key)!r} there, {here.get(key)!r} here"
-        for key in sorted({*there, *here})
-        if there.get(key) != here.get(key)
-    ]
-    if differing:
-        more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise DataError(
-            "MV1709",
-            f"the run's checkpoint was made with other settings: {'; '.join(differing[:3])}{more}",
-            expected="the configuration that the run began with",
-            hint="restore it, or give the new run a folder of its own",
-        )
-
-
-def _flat(value: object, path: str = "") -> dict[str, object]:
-    if isinstance(value, dict):
-        parts = [_flat(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()]
-        return {key: item for part in parts for key, item in part.items()}
-    return {path: list(value) if isinstance(value, tuple) else value}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["STOP_SIGNALS", "StopSignals"]
+__all__ = ["STOP_SIGNALS", "StopSignals", "StoppedRun"]
 
 STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 """What SLURM sends before a time limit (``--signal``) and before it takes a node away."""
@@ -36,3 +36,24 @@ class StopSignals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name
+
+
+class StoppedRun(SystemExit):
+    """The run was asked to stop, and its state is kept.
+
+    Rank 0 ends with code 75, "try again later"; the others end with 0, so that nobody who watches
+    the processes takes the first to end for a failure while rank 0 writes its logs.
+
+    Args:
+        step: Optimiser steps that were finished.
+        why: What asked.
+        rank: The rank that ends.
+    """
+
+    CODE = 75
+
+    def __init__(self, step: int, why: str, rank: int) -> None:
+        super().__init__(0 if rank else self.CODE)
+        self.step = step
+        self.why = why
+        self.rank = rank

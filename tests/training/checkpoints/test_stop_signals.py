@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from medvlp.training.checkpoints.stop_signals import STOP_SIGNALS, StopSignals
+from medvlp.training.checkpoints.stop_signals import STOP_SIGNALS, StoppedRun, StopSignals
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -18,3 +18,8 @@ def test_stop_signals__are_noted_while_installed(number: signal.Signals) -> None
     assert noted.received == number.name
     noted.restore()
     assert signal.getsignal(number) == before
+
+
+def test_stopped_run__fails_for_now_on_rank_0_only() -> None:
+    assert StoppedRun(3, "SIGTERM", 0).code == 75
+    assert StoppedRun(3, "SIGTERM", 1).code == 0

@@ -1,0 +1,27 @@
+"""When the state of a run is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from medvlp.config.strict import StrictModel
+
+__all__ = ["CheckpointSettings"]
+
+
+class CheckpointSettings(StrictModel):
+    """When the state of a run is kept.
+
+    Attributes:
+        every_steps: Optimiser steps between two states; None leaves it to the clock.
+        every_minutes: Minutes between two states; None leaves it to the steps.
+        keep: How many states stay; the older ones are removed after a newer one is on the disk.
+        look_every: Steps between two looks at whether any rank was asked to stop.
+    """
+
+    every_steps: Annotated[int, Field(ge=1)] | None = None
+    every_minutes: Annotated[float, Field(gt=0)] | None = 10.0
+    keep: Annotated[int, Field(ge=1)] = 2
+    look_every: Annotated[int, Field(ge=1)] = 1
