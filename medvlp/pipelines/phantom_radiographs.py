@@ -41,7 +41,7 @@ def write_phantom_radiograph_pairs(
     size_px: int = 128,
     labels: Literal["report", "truth"] = "report",
     train_findings: Sequence[str] = SEEN,
-    prevalence: float = 0.1,
+    prevalence: float = 0.05,
     normal_share: float = 0.1,
     lateral_share: float = 0.0,
     on_image: Callable[[], None] = lambda: None,

@@ -1,7 +1,7 @@
 """Synthetic chest X-rays with known truth: seeded, made from nothing.
 
 What is found has a made-up name that tells nothing; how it looks is a composition of ``traits``,
-which the ``book`` says in words. 16 findings may occur in training (``SEEN``), 8 are to be
+which the ``book`` says in words. 40 findings may occur in training (``SEEN``), 8 are to be
 recognised from their description alone (``UNSEEN``).
 
 ``picture`` takes the X-ray of one patient: pixels, boxes, masks, labels, report; ``cohort`` those

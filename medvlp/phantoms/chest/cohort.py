@@ -26,7 +26,7 @@ def phantom_chest_cohort(
     *,
     occurring: Sequence[str] = tuple(PHANTOM_FINDINGS),
     named: Sequence[str] | None = None,
-    prevalence: float = 0.1,
+    prevalence: float = 0.05,
     normal_share: float = 0.1,
     ap_share: float = 0.25,
     lateral_share: float = 0.0,

@@ -72,7 +72,7 @@ def draw_patient(
     seed: int,
     *,
     occurring: Sequence[str] = tuple(PHANTOM_FINDINGS),
-    prevalence: float = 0.1,
+    prevalence: float = 0.05,
     normal_share: float = 0.1,
 ) -> PhantomPatientXray:
     """Draw a patient; equal arguments give equal patients.

@@ -1,8 +1,14 @@
 """The made-up findings: what each looks like, as a composition of six traits.
 
-Names carry no meaning, so that nothing but a description tells how a finding looks. Every shape is
-paired with every zone at most once, any two findings differ in three traits or more, and each trait
-of an unseen finding is shared by three seen ones at least.
+Names carry no meaning, so that nothing but a description tells how a finding looks. Any two
+findings differ in two traits or more, an unseen one differs from every other in three or more, and
+what it has in common with the seen ones is spread over them: each of its traits is shared by seven
+of them at least, each pair of its traits by one at least, and by almost four on the average.
+
+There are many more seen findings than values of traits, so that what fits all of them has to read
+traits: sixteen could be learned by heart, each as a whole. Streaks are thin and have one texture;
+no unseen finding has them. Combinations were drawn at random under these rules and exchanged until
+traits were about equally often together.
 """
 
 from __future__ import annotations
@@ -78,6 +84,30 @@ _SEEN = {
     "pelquin": Traits("wedge", "dark", "sharp", "uniform", "lower", "several"),
     "sorvek": Traits("wedge", "faint", "sharp", "mottled", "basal", "single"),
     "tibrane": Traits("streaks", "bright", "sharp", "uniform", "middle", "single"),
+    "alvrone": Traits("round", "dark", "blurred", "speckled", "lower", "single"),
+    "bexmor": Traits("round", "faint", "sharp", "uniform", "lower", "several"),
+    "cintav": Traits("round", "faint", "sharp", "striped", "hilar", "single"),
+    "dulgor": Traits("round", "dark", "sharp", "mottled", "basal", "several"),
+    "evrisk": Traits("ring", "bright", "blurred", "mottled", "upper", "several"),
+    "fornab": Traits("ring", "faint", "blurred", "speckled", "middle", "several"),
+    "gistel": Traits("ring", "bright", "sharp", "striped", "lower", "several"),
+    "hurdal": Traits("ring", "bright", "sharp", "uniform", "hilar", "single"),
+    "ikvone": Traits("ring", "dark", "blurred", "mottled", "basal", "single"),
+    "jundro": Traits("band", "faint", "blurred", "mottled", "middle", "single"),
+    "kasvel": Traits("band", "dark", "sharp", "striped", "lower", "single"),
+    "lorbin": Traits("band", "dark", "sharp", "uniform", "basal", "several"),
+    "mazquo": Traits("band", "bright", "sharp", "speckled", "basal", "single"),
+    "nelvit": Traits("patch", "dark", "blurred", "speckled", "upper", "single"),
+    "ombrud": Traits("patch", "dark", "sharp", "striped", "middle", "single"),
+    "prathel": Traits("patch", "bright", "sharp", "uniform", "middle", "several"),
+    "quimsa": Traits("patch", "faint", "blurred", "mottled", "hilar", "single"),
+    "rolven": Traits("wedge", "faint", "sharp", "striped", "upper", "single"),
+    "sundak": Traits("wedge", "bright", "blurred", "uniform", "upper", "single"),
+    "tervol": Traits("wedge", "bright", "blurred", "striped", "middle", "several"),
+    "uxmane": Traits("wedge", "faint", "blurred", "speckled", "hilar", "several"),
+    "vindrol": Traits("wedge", "dark", "sharp", "mottled", "hilar", "several"),
+    "wexlar": Traits("streaks", "dark", "sharp", "uniform", "hilar", "single"),
+    "yoskin": Traits("streaks", "faint", "sharp", "uniform", "upper", "single"),
 }
 _UNSEEN = {
     "ruldin": Traits("band", "bright", "blurred", "uniform", "lower", "several"),
@@ -94,7 +124,7 @@ PHANTOM_FINDINGS: dict[str, Traits] = _SEEN | _UNSEEN
 """Name -> traits, seen findings first."""
 
 SEEN: tuple[str, ...] = tuple(_SEEN)
-"""The 16 findings that may occur in training."""
+"""The 40 findings that may occur in training."""
 
 UNSEEN: tuple[str, ...] = tuple(_UNSEEN)
 """The 8 findings that are to be recognised from their description alone."""
@@ -102,9 +132,11 @@ UNSEEN: tuple[str, ...] = tuple(_UNSEEN)
 SYNONYMS: dict[str, str] = dict(
     zip(
         PHANTOM_FINDINGS,
-        """imbrad otterel phandus ruvian selmok ubrent warsid xeltum yorvane abruk bentol corvish
-        delmar eskine forbin gulthar hestor ilvane jomber keltus lambrid norvex ospert
-        pintrel""".split(),
+        """imbrad otterel phandus ruvian selmok ubrent warsid xeltum yorvane abruk
+        bentol corvish delmar eskine forbin gulthar zambit ardesk brolin cavdern dremol
+        eftanor fulgris gondrix hemvol irtaske jelmond kovrane lusvit mornab nadrex
+        oltuve pesgran quandel rivmok solgath tovrin umbesk vosmarl walgenk hestor
+        ilvane jomber keltus lambrid norvex ospert pintrel""".split(),
         strict=True,
     )
 )

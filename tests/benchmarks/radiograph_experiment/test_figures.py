@@ -13,9 +13,9 @@ from benchmarks.radiograph_experiment.figures import (
     measure,
 )
 from medvlp.metrics.ranking import auroc
-from medvlp.phantoms.chest.traits import PHANTOM_FINDINGS
+from medvlp.phantoms.chest.traits import PHANTOM_FINDINGS, SEEN
 
-_NUM = len(PHANTOM_FINDINGS)
+_NUM, _SEEN = len(PHANTOM_FINDINGS), len(SEEN)
 
 
 def judged(seed: int, pictures: int = 30, skill: float = 1.0) -> dict[str, np.ndarray]:
@@ -42,16 +42,16 @@ def test_by_finding__has_no_value_where_a_label_is_missing() -> None:
 
 def test_measure__parts_seen_from_unseen() -> None:
     arrays = judged(1)
-    arrays["hits"][:, :16] = np.where(arrays["labels"][:, :16] == 1, 1, -1)
-    arrays["hits"][:, 16:] = np.where(arrays["labels"][:, 16:] == 1, 0, -1)
+    arrays["hits"][:, :_SEEN] = np.where(arrays["labels"][:, :_SEEN] == 1, 1, -1)
+    arrays["hits"][:, _SEEN:] = np.where(arrays["labels"][:, _SEEN:] == 1, 0, -1)
     found = measure(arrays)
     areas = by_finding(arrays)
-    assert found["auroc seen"] == pytest.approx(areas[:16].mean())
-    assert found["auroc unseen"] == pytest.approx(areas[16:].mean())
+    assert found["auroc seen"] == pytest.approx(areas[:_SEEN].mean())
+    assert found["auroc unseen"] == pytest.approx(areas[_SEEN:].mean())
     assert found["pointing seen"] == 1
     assert found["pointing unseen"] == 0
     assert found["pointing all"] == pytest.approx(
-        arrays["labels"][:, :16].sum() / arrays["labels"].sum()
+        arrays["labels"][:, :_SEEN].sum() / arrays["labels"].sum()
     )
 
 

@@ -19,7 +19,7 @@ def test_book__of_names_holds_nothing_else(tmp_path) -> None:
 
 def test_pictures__share_no_patient_and_train_on_no_unseen_finding(tmp_path) -> None:
     data = DataSettings(
-        train_patients=12, test_patients=12, size_px=64, train_prevalence=0.2, test_prevalence=0.2
+        train_patients=12, test_patients=12, size_px=64, train_prevalence=0.1, test_prevalence=0.1
     )
     folders = make_pictures(tmp_path, data, 100)
     train, test = (read_radiograph_pairs(folder) for folder in folders)

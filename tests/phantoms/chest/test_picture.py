@@ -30,7 +30,7 @@ def test_picture__is_the_same_bytes_for_the_same_seed():
 @pytest.mark.parametrize("view", ["PA", "AP"])
 @pytest.mark.parametrize("name", PHANTOM_FINDINGS)
 def test_left_finding__lies_in_the_right_half_of_the_picture(name, view):
-    for seed in range(3):
+    for seed in range(2):
         left = paint_chest(seed, {name: "left"}, (128, 112), view).boxes
         right = paint_chest(seed, {name: "right"}, (128, 112), view).boxes
         assert [box.side for box in left] == ["left"]
@@ -49,18 +49,17 @@ def test_zone__is_where_the_box_lies(name):
     rows = {"upper": (40, 110), "middle": (85, 150), "hilar": (80, 150)}
     rows |= {"lower": (125, 205), "basal": (140, 225)}
     low, high = rows[PHANTOM_FINDINGS[name].zone]
-    for seed in range(4):
+    for seed in range(3):
         (box,) = paint_chest(seed, {name: "right"}).boxes
         assert low < np.mean(box.rows) < high
 
 
 @pytest.mark.parametrize("name", PHANTOM_FINDINGS)
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_lesion__is_as_bright_as_its_finding_says(name, side):
+def test_lesion__is_as_bright_as_its_finding_says(name):
     """Compare with the same patient without it; nothing changes outside of it."""
     contrast = []
     for seed in range(4):
-        phantom = paint_chest(seed, {name: side})
+        phantom = paint_chest(seed, {name: ("left", "right")[seed % 2]})
         change = phantom.pixels.astype(float) - paint_chest(seed, {}).pixels
         (box,) = phantom.boxes
         assert box.mask.sum() * phantom.spacing_mm[0] ** 2 > 200
