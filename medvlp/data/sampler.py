@@ -241,8 +241,9 @@ def _check_ranks(batch_size: int, rank: int, num_ranks: int) -> None:
         raise ValueError(msg)
     if batch_size % num_ranks:
         below = batch_size // num_ranks * num_ranks
+        nearest = f"{below} or {below + num_ranks} are nearest" if below else "one sample each"
         raise DataError(
             "MV1750",
             f"batch_size={batch_size} does not divide over {num_ranks} ranks",
-            expected=f"a multiple of {num_ranks}: {below} or {below + num_ranks} are nearest",
+            expected=f"a multiple of {num_ranks}: {nearest}",
         )

@@ -16,11 +16,12 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import Logger
 from pydantic import ValidationError
 
-from medvlp.errors import ConfigError
+from medvlp.errors import ConfigError, OutputError
 from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
+from medvlp.training.launching import check_launch, was_started_again
 from medvlp.training.quiet import quiet_libraries
 from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES
 from medvlp.training.resuming import deciding_config, where_to_go_on
@@ -135,6 +136,8 @@ class TrainCLI(LightningCLI):
                     expected=f"no trainer.{key}",
                     hint="run.wandb, run.progress and run.checkpoints decide about it",
                 )
+        if self._run:
+            check_launch(chosen)
         settings: RunSettings = self._get(self.config_init, "run")
         text = self._parser(self.subcommand).dump(self.config[self.subcommand], skip_unset=False)
         if self._run:
@@ -211,6 +214,10 @@ def main(args: Sequence[str]) -> int:
                 f"stopped by {stopped.why} after step {stopped.step}; the same command goes on\n"
             )
         return 0 if stopped.rank else StoppedRun.CODE
+    except OutputError as error:
+        if error.code != "MV1704" or not was_started_again():
+            raise
+        sys.stderr.write("the run had finished when its job was stopped; nothing is left to do\n")
     return 0
 
 

@@ -54,6 +54,8 @@ class SaveResult(Callback, ABC):
             ModelError: If a weight is NaN or infinite (MV1405).
         """
         if trainer.is_global_zero:
+            for own in trainer.loggers:  # a run with a result is not taken up: its logs are whole
+                own.save()
             self._selection = selection_of(trainer)
             self.write(pl_module)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class TraceSteps(Callback):
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"rank_{trainer.global_rank}.jsonl"
+        _drop_unfinished_line(path)
         self._file = path.open("a", encoding="utf-8")
 
     def on_train_batch_end(
@@ -97,3 +99,10 @@ class TraceSteps(Callback):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _drop_unfinished_line(path: Path) -> None:
+    """Cut off the end of a file whose writer was killed within a line."""
+    if path.exists():
+        told = path.read_bytes()
+        os.truncate(path, told.rfind(b"\n") + 1)

@@ -157,6 +157,12 @@ def test_global_order_sampler__refuses_ranks_that_do_not_divide_the_batch():
         build(rank=0, num_ranks=3)
 
 
+def test_global_order_sampler__refuses_more_ranks_than_a_batch_has_samples():
+    expected = r"MV1750: batch_size=16 does not divide over 32 ranks; .* one sample each"
+    with pytest.raises(DataError, match=expected):
+        build(rank=0, num_ranks=32)
+
+
 def test_global_order_sampler__refuses_a_batch_that_is_not_there():
     with pytest.raises(IndexError, match="epoch 0 has 62 batches, got number 62"):
         build().global_batch(0, 62)

@@ -48,7 +48,8 @@ def submit(cluster: Cluster, folder: Path, args: list[str], *, nodes: int) -> st
         f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={root}\n"
         "export MASTER_ADDR=127.0.0.1 OMP_NUM_THREADS=1 WANDB_MODE=offline\n"
     )
-    options = [f"--nodes={nodes}", "--partition=low", f"--output={folder}/job.log"]
+    options = [f"--chdir={root}", f"--nodes={nodes}", "--partition=low"]
+    options += [f"--output={folder}/job.log"]
     return cluster.submit(*options, str(SBATCH), *args, MEDVLP_SETUP=str(setup))
 
 

@@ -26,3 +26,14 @@ def test_trace_steps__writes_a_line_for_each_step_and_goes_on_where_it_ended(tmp
     assert [entry["step"] for entry in found] == [0, 1, 2, 3]
     assert found[3]["samples"] == [3, 7]
     assert float.fromhex(found[0]["loss"]) == float(torch.tensor(0.1))
+
+
+def test_trace_steps__drops_the_line_in_which_its_process_was_killed(tmp_path) -> None:
+    path = tmp_path / "trace" / "rank_1.jsonl"
+    path.parent.mkdir()
+    for left, kept in (('{"step": 0}\n{"step": 1', '{"step": 0}\n'), ('{"st', ""), ("a\n", "a\n")):
+        path.write_text(left)
+        trace = TraceSteps(tmp_path)
+        trace.on_train_start(trainer(0), None)
+        trace.teardown(trainer(0), None, "fit")
+        assert path.read_text() == kept
