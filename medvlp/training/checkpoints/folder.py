@@ -7,6 +7,7 @@ removed only after the newer one and ``latest.json`` are on the disk.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -14,15 +15,21 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from medvlp.errors import DataError, MedvlpError, OutputError
-from medvlp.io import content_sha256, publish_folder, write_json
-from medvlp.training.checkpoints.state_tree import join_state, split_state
+from medvlp.io import content_sha256, output_errors, publish_folder, write_json
+from medvlp.training.checkpoints.state_copy import StateBuffer
+from medvlp.training.checkpoints.state_tree import join_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from medvlp.training.checkpoints.state_copy import StateCopy
 
 __all__ = [
     "CHECKPOINTS_FOLDER",
@@ -32,6 +39,7 @@ __all__ = [
     "read_checkpoint",
     "remove_older",
     "write_checkpoint",
+    "write_copy",
 ]
 
 logger = logging.getLogger(__name__)
@@ -45,6 +53,7 @@ _TENSORS, _STATE, _MANIFEST, _LATEST = (
     "manifest.json",
     "latest.json",
 )
+_PIECE_BYTES = 8 * 2**20
 _NAME = re.compile(r"step_(\d{9,})")
 _HINT = "the older checkpoint is taken where there is one; otherwise begin a new run"
 
@@ -70,14 +79,40 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
         OutputError: MV1708 for a value that cannot be stored; MV1104 to MV1106 if the disk refuses.
             Earlier checkpoints are as they were.
     """
-    document, tensors = split_state(state)
-    with publish_folder(path, replace=True) as partial:
-        save_file(tensors, partial / _TENSORS)
-        (partial / _STATE).write_text(json.dumps(document, allow_nan=False), encoding="utf-8")
-        hashes = {name: content_sha256(partial / name) for name in (_TENSORS, _STATE)}
+    write_copy(path, StateBuffer().copy(state))
+
+
+def write_copy(path: Path, copied: StateCopy) -> None:
+    """Write the copy of a state as :func:`write_checkpoint` does; fit for a thread of its own.
+
+    Args:
+        path: What :func:`checkpoint_path` returned; one of the same name is replaced.
+        copied: The copy; it must stay as it is meanwhile.
+
+    Raises:
+        OutputError: MV1104 to MV1106 if the disk refuses.
+    """
+    copied.wait()
+    document = json.dumps(copied.document, allow_nan=False).encode()
+    parts = {_TENSORS: (copied.header, copied.content.numpy()), _STATE: (document,)}
+    with publish_folder(path, replace=True) as partial, output_errors(path):
+        hashes = {name: _write(partial / name, *content) for name, content in parts.items()}
         manifest = {"format": FORMAT, "version": _VERSION, "sha256": hashes}
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     write_json(path.parent / _LATEST, {"latest": path.name})
+
+
+def _write(path: Path, *parts: bytes | NDArray[np.uint8]) -> str:
+    """Write a file in pieces and return its sha256; neither holds Python's lock."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for part in parts:
+            view = memoryview(part)
+            for begin in range(0, len(view), _PIECE_BYTES):
+                piece = view[begin : begin + _PIECE_BYTES]
+                digest.update(piece)
+                file.write(piece)
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -20,11 +20,7 @@ from medvlp.data.loading import OrderedLoader
 from medvlp.data.randomness import step_seed
 from medvlp.distributed import any_rank
 from medvlp.errors import OutputError
-from medvlp.training.checkpoints.folder import (
-    CHECKPOINTS_FOLDER,
-    checkpoint_path,
-    remove_older,
-)
+from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, checkpoint_path
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.same_run import check_same_run
 from medvlp.training.checkpoints.stop_signals import StoppedRun, StopSignals
@@ -33,6 +29,7 @@ from medvlp.training.checkpoints.timing import SaveClock, validates_next
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from medvlp.errors import MedvlpError
     from medvlp.training.checkpoints.settings import CheckpointSettings
 
 __all__ = ["KeepState"]
@@ -74,6 +71,9 @@ class KeepState(Callback):
         self._order: dict[str, Any] | None = None
         self._logs_are_due = False
         self._stopped: StoppedRun | None = None
+        self._writing_step: int | None = None
+        self._failure: MedvlpError | None = None
+        self._num_failures = 0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Let the loader begin where the state that is taken up stands.
@@ -184,14 +184,14 @@ class KeepState(Callback):
         if step == self._finished:  # gradients are being added up: no step has been finished
             return
         self._finished = step
+        self._look_at_disk()
         if validates_next(trainer, batch_idx):
             return
-        if self._clock.looks(step) and any_rank(bool(self._signals.received)):
-            self._save(trainer, must_succeed=True)
-            why = self._signals.received or "a signal to another rank"
-            self._stopped = StoppedRun(step, why, trainer.global_rank)
-        elif self._clock.is_due(step):
-            self._save(trainer, must_succeed=False)
+        is_asked = bool(self._signals.received)
+        if self._clock.looks(step) and any_rank(is_asked or self._has_failed):
+            self._end(trainer)
+        elif self._clock.is_due(step) and not any_rank(self.plugin.is_writing):
+            self._save(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop where that was asked for.
@@ -218,41 +218,78 @@ class KeepState(Callback):
         self._after_logging(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the signals back.
+        """Wait for the disk and give the signals back.
 
         Args:
             trainer: The trainer.
             pl_module: The module in training.
         """
-        self._signals.restore()
+        self._let_go()
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Give the signals back.
+        """Wait for the disk and give the signals back.
 
         Args:
             trainer: The trainer.
             pl_module: The module in training.
             exception: What ended the run.
         """
-        self._signals.restore()
+        self._let_go()
 
     def _shared(self) -> dict[str, Any]:
         return {"seed": self._seed, "config": self._config}
 
-    def _save(self, trainer: pl.Trainer, *, must_succeed: bool) -> None:
+    def _save(self, trainer: pl.Trainer) -> None:
         step = trainer.global_step
+        self.plugin.keep = self._settings.keep
         trainer.save_checkpoint(checkpoint_path(self._folder, step))
-        failure = self.plugin.failure
-        if trainer.is_global_zero and failure is None:
-            self._tidy()
-        if failure is not None:
-            logger.warning("the state of step %d is not kept: %s", step, failure)
-        if must_succeed and any_rank(failure is not None):
-            raise failure or OutputError("MV1106", "rank 0 could not write the state of the run")
+        self._writing_step = step
         self._clock.restart(step)
         self._logs_are_due = True
+
+    def _end(self, trainer: pl.Trainer) -> None:
+        """End the run: with its state where it was asked to stop, else for a disk that refuses.
+
+        Raises:
+            MedvlpError: On all ranks, if the state cannot be written.
+        """
+        is_asked = any_rank(bool(self._signals.received))
+        if is_asked:
+            self._wait_for_disk()
+            self._save(trainer)
+            self._wait_for_disk()
+        if not is_asked or any_rank(self._failure is not None):
+            raise self._failure or OutputError("MV1106", "rank 0 could not write the run's state")
+        why = self._signals.received or "a signal to another rank"
+        self._stopped = StoppedRun(trainer.global_step, why, trainer.global_rank)
+
+    @property
+    def _has_failed(self) -> bool:
+        return self._num_failures > self._settings.failures_allowed
+
+    def _look_at_disk(self) -> None:
+        """Tell what became of the state that was written in the background, once it is known."""
+        if self._writing_step is None or self.plugin.is_writing:
+            return
+        step, self._writing_step = self._writing_step, None
+        self._failure = self.plugin.finish()
+        self._num_failures = self._num_failures + 1 if self._failure is not None else 0
+        if self._failure is not None:
+            logger.error("the state of step %d is not kept: %s", step, self._failure)
+
+    def _wait_for_disk(self) -> None:
+        self.plugin.wait()
+        self._look_at_disk()
+
+    def _let_go(self) -> None:
+        """Let the state reach the disk that is being written, and give the signals back."""
+        try:
+            self._wait_for_disk()
+        finally:
+            self.plugin.close()
+            self._signals.restore()
 
     def _after_logging(self, trainer: pl.Trainer) -> None:
         """Write the lines of the steps whose state is kept, which are not logged again; then stop.
@@ -265,9 +302,3 @@ class KeepState(Callback):
             self._logs_are_due = False
         if self._stopped is not None:
             raise self._stopped
-
-    def _tidy(self) -> None:
-        try:
-            remove_older(self._folder, self._settings.keep)
-        except OutputError as error:
-            logger.warning("%s", error)

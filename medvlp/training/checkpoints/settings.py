@@ -18,10 +18,13 @@ class CheckpointSettings(StrictModel):
         every_steps: Optimiser steps between two states; None leaves it to the clock.
         every_minutes: Minutes between two states; None leaves it to the steps.
         keep: How many states stay; the older ones are removed after a newer one is on the disk.
+        failures_allowed: How many states in a row may fail to reach the disk before the run ends;
+            each is told of, and the next one is tried when it is due.
         look_every: Steps between two looks at whether any rank was asked to stop.
     """
 
     every_steps: Annotated[int, Field(ge=1)] | None = None
     every_minutes: Annotated[float, Field(gt=0)] | None = 10.0
     keep: Annotated[int, Field(ge=1)] = 2
+    failures_allowed: Annotated[int, Field(ge=0)] = 2
     look_every: Annotated[int, Field(ge=1)] = 1

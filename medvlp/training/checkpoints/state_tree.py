@@ -14,7 +14,7 @@ import torch
 
 from medvlp.errors import OutputError
 
-__all__ = ["join_state", "split_state"]
+__all__ = ["Document", "join_state", "refusal", "split_state"]
 
 Document = Any
 """What JSON holds."""
@@ -36,7 +36,7 @@ def split_state(state: Mapping[str, Any]) -> tuple[Document, dict[str, torch.Ten
             tensors.
 
     Returns:
-        What JSON holds, and the tensors by path, on the CPU, contiguous, detached.
+        What JSON holds, and the tensors by path, detached and not copied.
 
     Raises:
         OutputError: MV1708 for a value or key of another kind, naming its path.
@@ -81,7 +81,6 @@ class _Splitter:
     def __init__(self) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
         self._seen: dict[tuple[object, ...], str] = {}
-        self._kept: list[torch.Tensor] = []
 
     def take(self, value: State, path: str) -> Document:
         if isinstance(value, torch.Tensor):
@@ -98,12 +97,12 @@ class _Splitter:
         if type(value) in (list, tuple):
             items = [self.take(item, f"{path}/{at}") for at, item in enumerate(value)]
             return items if isinstance(value, list) else {_KIND: "tuple", "items": items}
-        raise _refusal(path, f"a {type(value).__module__}.{type(value).__qualname__}")
+        raise refusal(path, f"a {type(value).__module__}.{type(value).__qualname__}")
 
     def _take_mapping(self, value: Mapping[Any, Any], path: str) -> Document:
         for key in value:
             if type(key) not in (str, int):
-                raise _refusal(path, f"a key of type {type(key).__qualname__}")
+                raise refusal(path, f"a key of type {type(key).__qualname__}")
         taken = [[key, self.take(item, f"{path}/{key}")] for key, item in value.items()]
         if all(isinstance(key, str) for key in value) and _KIND not in value:
             return dict(taken)
@@ -117,15 +116,18 @@ class _Splitter:
         )
         if detached.numel() and place in self._seen:
             return self._seen[place]
-        self._kept.append(detached)  # so that no other tensor is put where this one lies
         self._seen[place] = path
-        copied = detached.to("cpu").contiguous()
-        is_same = copied.data_ptr() == detached.data_ptr()
-        self.tensors[path] = copied.clone() if is_same else copied
+        self.tensors[path] = detached  # held, so that no other tensor is put where it lies
         return path
 
 
-def _refusal(path: str, what: str) -> OutputError:
+def refusal(path: str, what: str) -> OutputError:
+    """Return the error about a part of a state that cannot be stored.
+
+    Args:
+        path: Where it stands.
+        what: What it is.
+    """
     return OutputError(
         "MV1708",
         f"the state of the run holds {what} at {path or '/'}",

@@ -96,11 +96,11 @@ def test_write_checkpoint__leaves_the_older_one_where_the_disk_is_full(
 ) -> None:
     write(tmp_path, 100)
 
-    def fill_up(tensors: object, path: Path) -> None:
+    def fill_up(path: Path, *_: object) -> str:
         Path(path).write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "save_file", fill_up)
+    monkeypatch.setattr(module, "_write", fill_up)
     with pytest.raises(OutputError) as caught:
         write(tmp_path, 200)
     assert caught.value.code == "MV1105"
