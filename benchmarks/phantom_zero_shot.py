@@ -25,8 +25,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from benchmarks.report import write_report
 from medvlp.config.run_tables import read_predictions
 from medvlp.config.task import load_task
+from medvlp.data.image_codec import decode_image
 from medvlp.data.pairs import read_pairs
-from medvlp.data.shards import ShardReader, decode_image
+from medvlp.data.shards import ShardReader
 from medvlp.embedding.tiles import EmbedSettings
 from medvlp.jobs.progress import Progress
 from medvlp.jobs.runner import LeaseSettings

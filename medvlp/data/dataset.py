@@ -15,9 +15,11 @@ from torch.utils.data import Dataset
 
 from medvlp.data.augment import augment_tile, crop_tile
 from medvlp.data.batch import Batch, TextTokens
+from medvlp.data.image_codec import decode_image
+from medvlp.data.quarantine import BadSample
 from medvlp.data.randomness import augmentation_seed
 from medvlp.data.sampler import BatchShare
-from medvlp.data.shards import ShardReader, decode_image
+from medvlp.errors import DataError, MedvlpError
 from medvlp.pixels import prepare_image
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from medvlp.data.concepts import ConceptNumbers
     from medvlp.data.pairs import PairRow, PairsManifest
     from medvlp.data.sampler import Draw
+    from medvlp.data.shards import Place
     from medvlp.knowledge.captions import CaptionAugmenter
     from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.types import ImagePreprocessing
@@ -58,16 +61,27 @@ class PairShare(list[PairSample]):
 
     Args:
         samples: This rank's samples.
-        concept_ids: Concepts of the samples of all ranks, in the order of the ranks.
+        concept_ids: Concepts of the samples of all ranks, in the order of the ranks, those that
+            cannot be read included.
         rows: Where this rank's samples stand among them.
+        images: The images of the samples, one after the other, shape ``(B, H, W, 3)``, uint8.
+        absent: This rank's samples that cannot be read.
     """
 
     def __init__(
-        self, samples: Iterable[PairSample], concept_ids: Sequence[tuple[str, ...]], rows: slice
+        self,
+        samples: Iterable[PairSample],
+        concept_ids: Sequence[tuple[str, ...]],
+        rows: slice | list[int],
+        *,
+        images: NDArray[np.uint8] | None = None,
+        absent: tuple[BadSample, ...] = (),
     ) -> None:
         super().__init__(samples)
         self.concept_ids = concept_ids
         self.rows = rows
+        self.images = images
+        self.absent = absent
 
 
 class PairsDataset(Dataset[PairSample]):
@@ -81,6 +95,8 @@ class PairsDataset(Dataset[PairSample]):
         seed: Seed of augmentation and of the choice of captions.
         cache_bytes: Decoded images are kept up to this many bytes, in each process.
         captions: How captions are changed in training; None draws one of them as it is.
+        leave_out: Whether samples that cannot be read are left out of a share of a batch; otherwise
+            they are errors.
     """
 
     def __init__(
@@ -93,9 +109,11 @@ class PairsDataset(Dataset[PairSample]):
         seed: int,
         cache_bytes: int = 0,
         captions: CaptionAugmenter | None = None,
+        leave_out: bool = False,
     ) -> None:
         self.rows = manifest.rows(split)
-        self._reader = ShardReader(manifest.folder)
+        self._reader = manifest.open_shards()
+        self._leave_out = leave_out
         self._augment = augment
         self._input_px = preprocessing.input_px
         if augment is not None and augment.random_crop:
@@ -104,7 +122,7 @@ class PairsDataset(Dataset[PairSample]):
         self._seed = seed
         self._captions = captions
         self._cache: dict[int, NDArray[np.uint8]] = {}
-        self._cache_left = cache_bytes
+        self._cache_bytes = self._cache_left = cache_bytes
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -117,51 +135,101 @@ class PairsDataset(Dataset[PairSample]):
             draw: Which pair, in which epoch.
 
         Raises:
-            MedvlpError: If the image cannot be read or decoded (MV1702).
+            MedvlpError: As :meth:`__getitems__`.
         """
-        row = self.rows[draw.index]
-        image = self._image(draw.index, row)
-        caption = row.captions[0]
-        if self._augment is not None:
-            seed = augmentation_seed(self._seed, draw.epoch, draw.index, draw.repeat)
-            if self._augment.random_crop:
-                cropper = np.random.default_rng((seed, _CROP_STREAM))
-                image = crop_tile(image, self._input_px, cropper)
-            image = augment_tile(
-                image, self._augment, np.random.default_rng((seed, _AUGMENT_STREAM))
-            )
-            chooser = np.random.default_rng((seed, _CAPTION_STREAM))
-            caption = self._caption(row, chooser)
-        return PairSample(row, image, caption)
+        return self.__getitems__([draw])[0]
 
     def __getitems__(self, draws: Sequence[Draw]) -> list[PairSample]:
         """Make the samples of a batch, or of this rank's share of it; loaders call this.
+
+        All images are read in the order in which they lie in the shards.
 
         Args:
             draws: Which pairs, in which epoch.
 
         Raises:
-            MedvlpError: If an image cannot be read or decoded (MV1702).
+            MedvlpError: If an image cannot be read (MV1702), is not the one that was written
+                (MV1813), or does not decode (MV1702); or its shard is missing or of another size
+                (MV1702, MV1812).
         """
-        samples = [self[draw] for draw in draws]
+        leave_out = self._leave_out and isinstance(draws, BatchShare)
+        loaded = self._load([draw.index for draw in draws], leave_out=leave_out)
+        images = np.empty((len(draws), self._input_px, self._input_px, 3), dtype=np.uint8)
+        samples: list[PairSample] = []
+        present: list[int] = []
+        for number, draw in enumerate(draws):
+            image = loaded[draw.index]
+            if isinstance(image, BadSample):
+                continue
+            row = self.rows[draw.index]
+            changed, caption = self._changed(row, image, draw)
+            images[len(samples)] = changed
+            samples.append(PairSample(row, images[len(samples)], caption))
+            present.append(number)
         if not isinstance(draws, BatchShare):
             return samples
-        concepts = [self.rows[index].concept_ids for index in draws.global_index.tolist()]
-        return PairShare(samples, concepts, draws.rows)
+        absent = tuple(bad for bad in loaded.values() if isinstance(bad, BadSample))
+        concepts = [self.rows.concepts(index) for index in draws.global_index.tolist()]
+        first = draws.rows.start or 0
+        return PairShare(
+            samples,
+            concepts,
+            [first + number for number in present] if absent else draws.rows,
+            images=images[: len(samples)],
+            absent=absent,
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave images behind when this travels to a loader process."""
+        return {**self.__dict__, "_cache": {}, "_cache_left": self._cache_bytes}
+
+    def _changed(
+        self, row: PairRow, image: NDArray[np.uint8], draw: Draw
+    ) -> tuple[NDArray[np.uint8], str]:
+        """Return image and caption as they are drawn this time."""
+        if self._augment is None:
+            return image, row.captions[0]
+        seed = augmentation_seed(self._seed, draw.epoch, draw.index, draw.repeat)
+        if self._augment.random_crop:
+            image = crop_tile(image, self._input_px, np.random.default_rng((seed, _CROP_STREAM)))
+        image = augment_tile(image, self._augment, np.random.default_rng((seed, _AUGMENT_STREAM)))
+        return image, self._caption(row, np.random.default_rng((seed, _CAPTION_STREAM)))
 
     def _caption(self, row: PairRow, rng: np.random.Generator) -> str:
         if self._captions is not None:
             return self._captions(row.captions, row.concept_ids, rng)
         return row.captions[int(rng.integers(len(row.captions)))]
 
-    def _image(self, index: int, row: PairRow) -> NDArray[np.uint8]:
-        image = self._cache.get(index)
-        if image is None:
-            rgb = decode_image(self._reader.read(row.place), row.sample_id)
-            image = prepare_image(rgb, self._preprocessing)
-            if image.nbytes <= self._cache_left:
-                self._cache[index] = image
-                self._cache_left -= image.nbytes
+    def _load(
+        self, indices: Sequence[int], *, leave_out: bool
+    ) -> dict[int, NDArray[np.uint8] | BadSample]:
+        """Return the prepared image of each pair, or why there is none."""
+        found: dict[int, NDArray[np.uint8] | BadSample] = {
+            index: self._cache[index] for index in indices if index in self._cache
+        }
+        missing = [index for index in dict.fromkeys(indices) if index not in found]
+        places = [self.rows.place(index) for index in missing]
+        contents = self._reader.read_many(places)
+        for index, place, content in zip(missing, places, contents, strict=True):
+            try:
+                found[index] = self._prepared(index, place, content)
+            except MedvlpError as error:
+                found[index] = bad = BadSample(self.rows[index].sample_id, error.code, error.reason)
+                if not leave_out:
+                    what = f"sample {bad.sample}: {error.what}"
+                    raise DataError(
+                        error.code, what, expected=error.expected, hint=error.hint
+                    ) from error
+        return found
+
+    def _prepared(self, index: int, place: Place, content: bytes | DataError) -> NDArray[np.uint8]:
+        if isinstance(content, DataError):
+            content = self._reader.read(place)  # once more: a network drive may have slipped
+        rgb = decode_image(content, f"at {place.offset} of {place.shard}")
+        image = prepare_image(rgb, self._preprocessing)
+        if image.nbytes <= self._cache_left:
+            self._cache[index] = image
+            self._cache_left -= image.nbytes
         return image
 
 
@@ -190,9 +258,14 @@ class PairCollator:
                 concepts of all of it: the table of related concepts is the same on every rank.
         """
         tokens = self._tokenizer.encode([s.caption for s in samples], self._max_tokens)
-        concept_ids, mine = [sample.row.concept_ids for sample in samples], slice(None)
+        mine: slice | list[int] = slice(None)
+        concept_ids = [sample.row.concept_ids for sample in samples]
+        images: NDArray[np.uint8] | None = None
         if isinstance(samples, PairShare):
             concept_ids, mine = list(samples.concept_ids), samples.rows
+            images = samples.images
+        if images is None:
+            images = np.stack([sample.image for sample in samples])
         sets = [self._concepts.of(concepts) for concepts in concept_ids]
         concept_id, related = torch.tensor([min(numbers, default=-1) for numbers in sets]), None
         if self._concepts.relation is not None:
@@ -200,7 +273,7 @@ class PairCollator:
             concept_id, related = torch.from_numpy(table.index), torch.from_numpy(table.related)
         concept_id = concept_id[mine]
         return Batch(
-            image=torch.from_numpy(np.stack([sample.image for sample in samples])),
+            image=torch.from_numpy(images),
             text=TextTokens(ids=torch.from_numpy(tokens.ids), mask=torch.from_numpy(tokens.mask)),
             group_id=torch.tensor([sample.row.group_id for sample in samples]),
             concept_id=concept_id,

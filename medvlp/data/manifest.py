@@ -19,7 +19,7 @@ from medvlp.data.manifest_checks import check_columns, check_values
 from medvlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 __all__ = [
+    "CHECKSUM",
     "PAIRS_SCHEMA",
     "PairsTable",
     "make_pairs_table",
@@ -55,13 +56,16 @@ PAIRS_SCHEMA = pa.schema(
 ``group_id`` names the semantic group, equal ids are positives; ``concept_ids`` are nodes of the
 knowledge graph such as ``DOID:4467`` and may be empty; ``captions`` holds one text at least."""
 
+CHECKSUM = "crc32"
+"""Optional column: the CRC-32 of a sample's bytes, compared when they are read."""
+
 
 @dataclass(frozen=True)
 class PairsTable:
     """Checked pairs; row i is sample i of the sampler.
 
     Attributes:
-        table: Columns as :data:`PAIRS_SCHEMA` says.
+        table: Columns as :data:`PAIRS_SCHEMA` says, and :data:`CHECKSUM` where it is there.
     """
 
     table: pa.Table
@@ -71,8 +75,13 @@ class PairsTable:
         return int(self.table.num_rows)
 
     def integers(self, name: str) -> Ints:
-        """Return a whole-number column, shape ``(N,)``, int64: offset, size or group_id."""
+        """Return a whole-number column, shape ``(N,)``, int64: offset, size, group_id or crc32."""
         return np.asarray(self.table[name].to_numpy(), dtype=np.int64)
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the column :data:`CHECKSUM` is there."""
+        return CHECKSUM in self.table.column_names
 
     def row(self, index: int) -> dict[str, Any]:
         """Return one pair, column name to value."""
@@ -113,7 +122,7 @@ class PairsTable:
     def content_hash(self) -> str:
         """Return 16 hex digits of the SHA-256 of all values, whatever file they came from."""
         digest = hashlib.sha256()
-        for name in PAIRS_SCHEMA.names:
+        for name in self.table.column_names:
             column = self.table[name].combine_chunks()
             column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
             digest.update(f"{name}:{len(column)};".encode())
@@ -133,7 +142,7 @@ def make_pairs_table(rows: Sequence[Mapping[str, Any]]) -> PairsTable:
     if rows:
         check_columns("the rows", set(rows[0]), PAIRS_SCHEMA)
     try:
-        table = pa.Table.from_pylist(list(rows), schema=PAIRS_SCHEMA)
+        table = pa.Table.from_pylist(list(rows), schema=_schema(rows[0] if rows else ()))
     except (pa.ArrowException, TypeError) as error:
         raise DataError(
             "MV1772", f"the rows do not have the types of the manifest ({error})"
@@ -152,7 +161,7 @@ def write_pairs_table(path: Path, pairs: PairsTable) -> None:
         pairs: Checked pairs.
     """
     pq.write_table(
-        pairs.table.cast(PAIRS_SCHEMA).replace_schema_metadata(None),
+        pairs.table.cast(_schema(pairs.table.column_names)).replace_schema_metadata(None),
         path,
         compression="zstd",
         row_group_size=65536,
@@ -174,7 +183,8 @@ def read_pairs_table(path: Path) -> PairsTable:
     try:
         found = pq.read_schema(path)
         check_columns(str(path), set(found.names), PAIRS_SCHEMA)
-        table = pq.read_table(path, columns=PAIRS_SCHEMA.names)
+        wanted = _schema(found.names)
+        table = pq.read_table(path, columns=wanted.names)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             "MV1770",
@@ -182,7 +192,7 @@ def read_pairs_table(path: Path) -> PairsTable:
             expected="a Parquet file",
             hint="write the pairs again, or check the path",
         ) from error
-    for field in PAIRS_SCHEMA:
+    for field in wanted:
         if not _fits(table.schema.field(field.name).type, field.type):
             raise DataError(
                 "MV1772",
@@ -190,9 +200,16 @@ def read_pairs_table(path: Path) -> PairsTable:
                 expected=str(field.type),
                 hint="convert the column where the manifest is written",
             )
-    table = table.cast(PAIRS_SCHEMA).combine_chunks()
+    table = table.cast(wanted).combine_chunks()
     check_values(str(path), table)
     return PairsTable(table)
+
+
+def _schema(columns: Iterable[str]) -> pa.Schema:
+    """Return the schema of a manifest with these columns."""
+    if CHECKSUM in columns:
+        return PAIRS_SCHEMA.append(pa.field(CHECKSUM, pa.int64()))
+    return PAIRS_SCHEMA
 
 
 def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SPLITS", "check_columns", "check_values"]
 
 SPLITS = ("train", "validation", "test")
+_MAX_CRC32 = 2**32 - 1
 
 
 def check_columns(where: str, found: set[str], schema: pa.Schema) -> None:
@@ -63,6 +64,8 @@ def check_values(where: str, table: pa.Table) -> None:
         ("captions", lambda x: pc.less(pc.list_value_length(x), 1), "one caption at least"),
         ("split", lambda x: _is_not_among(x, SPLITS), str(SPLITS)),
     ]
+    if "crc32" in table.column_names:
+        rules.append(("crc32", _is_no_crc32, f"a CRC-32 from 0 to {_MAX_CRC32}"))
     for name, is_bad, expected in rules:
         _refuse_first(where, name, table[name], is_bad, expected)
     _check_unique(where, table["sample_id"])
@@ -116,6 +119,10 @@ def _leaves_the_folder(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_not_a_name(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.is_in(pc.utf8_trim_whitespace(column), value_set=pa.array(["", ".", ".."]))
+
+
+def _is_no_crc32(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.or_(pc.less(column, 0), pc.greater(column, _MAX_CRC32))
 
 
 def _is_not_among(column: pa.ChunkedArray, values: tuple[str, ...]) -> pa.ChunkedArray:

@@ -8,7 +8,7 @@ images again.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,27 +16,56 @@ import pyarrow as pa
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel, load_yaml_model
+from medvlp.data.image_codec import Encoding, encode_image
 from medvlp.data.manifest import (
+    CHECKSUM,
     PAIRS_SCHEMA,
     PairsTable,
     read_pairs_table,
     write_pairs_table,
 )
-from medvlp.data.shards import Encoding, Place, ShardWriter, encode_image
+from medvlp.data.manifest_checks import SPLITS
+from medvlp.data.pair_rows import PairRow, PairRows
+from medvlp.data.shards import LocalShards, ShardReader, ShardWriter
 from medvlp.errors import ConfigError, DataError, MedvlpError
 from medvlp.io import content_sha256, publish_folder, write_json
 from medvlp.types import Modality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["PairRecord", "PairRow", "PairsInfo", "PairsManifest", "read_pairs", "write_pairs"]
+__all__ = [
+    "PairRecord",
+    "PairRow",
+    "PairsInfo",
+    "PairsManifest",
+    "ShardFacts",
+    "read_pairs",
+    "shard_facts",
+    "write_manifest",
+    "write_pairs",
+]
 
+_STORED = PAIRS_SCHEMA.append(pa.field(CHECKSUM, pa.int64()))
 MANIFEST_FILE = "pairs.parquet"
 INFO_FILE = "pairs.json"
+
+
+class ShardFacts(StrictModel):
+    """One shard, as it was written.
+
+    Attributes:
+        name: File name.
+        size: Number of bytes.
+        sha256: Hash of its bytes.
+    """
+
+    name: str
+    size: Annotated[int, Field(ge=0)]
+    sha256: str
 
 
 class PairsInfo(StrictModel):
@@ -48,6 +77,7 @@ class PairsInfo(StrictModel):
         mpp: Micrometres per pixel of the images; None where it does not apply.
         tile_px: Side of the square images, in pixels; None where sizes differ.
         manifest_sha256: Hash of the manifest's bytes.
+        shards: The shards, in the order of their names; none in folders of older versions.
     """
 
     format_version: Annotated[int, Field(ge=1, le=1)] = 1
@@ -55,6 +85,7 @@ class PairsInfo(StrictModel):
     mpp: Annotated[float, Field(gt=0)] | None = None
     tile_px: Annotated[int, Field(ge=1)] | None = None
     manifest_sha256: str
+    shards: tuple[ShardFacts, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,25 +114,6 @@ class PairRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairRow:
-    """One pair as the manifest lists it; see :class:`PairRecord`.
-
-    Attributes:
-        sample_id: Its name.
-        place: Where its image is.
-        captions: Texts that describe the image.
-        group_id: Semantic group.
-        concept_ids: Nodes of the knowledge graph.
-    """
-
-    sample_id: str
-    place: Place
-    captions: tuple[str, ...]
-    group_id: int
-    concept_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class PairsManifest:
     """A folder of pairs, its images not yet read.
 
@@ -113,9 +125,9 @@ class PairsManifest:
 
     folder: Path
     info: PairsInfo
-    splits: dict[str, tuple[PairRow, ...]]
+    splits: dict[str, PairRows]
 
-    def rows(self, split: str) -> tuple[PairRow, ...]:
+    def rows(self, split: str) -> PairRows:
         """Return the pairs of a split.
 
         Raises:
@@ -128,6 +140,11 @@ class PairsManifest:
                 expected=f"one of {sorted(self.splits)}",
             )
         return self.splits[split]
+
+    def open_shards(self) -> ShardReader:
+        """Return a reader of the images."""
+        sizes = {shard.name: shard.size for shard in self.info.shards}
+        return ShardReader(LocalShards(self.folder, sizes))
 
 
 def write_pairs(
@@ -158,7 +175,7 @@ def write_pairs(
         ValueError: If a pair has no caption, or its name is used twice or not allowed.
         FileExistsError: If the folder is taken.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in PAIRS_SCHEMA.names}
+    rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     with publish_folder(folder) as partial:
         with closing(ShardWriter(partial, samples_per_shard)) as writer:
@@ -169,19 +186,48 @@ def write_pairs(
                     raise ValueError(msg)
                 seen.add(record.sample_id)
                 place = writer.add(record.sample_id, encode_image(record.image, encoding), encoding)
-                row = {**vars(record), **vars(place), "modality": modality}
-                for name, values in columns.items():
-                    values.append(row[name])
-        table = PairsTable(pa.table(columns, schema=PAIRS_SCHEMA))
-        write_pairs_table(partial / MANIFEST_FILE, table)
-        info = PairsInfo(
-            modality=modality,
-            mpp=mpp,
-            tile_px=tile_px,
-            manifest_sha256=content_sha256(partial / MANIFEST_FILE),
-        )
-        write_json(partial / INFO_FILE, info.model_dump())
+                row = {**vars(record), **asdict(place), "modality": modality}
+                del row["image"]
+                rows.append(row)
+        shards = [shard_facts(path) for path in sorted(partial.glob("*.tar"))]
+        table = PairsTable(pa.Table.from_pylist(rows, schema=_STORED))
+        write_manifest(partial, table, shards, modality=modality, mpp=mpp, tile_px=tile_px)
     return len(seen)
+
+
+def shard_facts(path: Path) -> ShardFacts:
+    """Return name, size and hash of a shard that is complete."""
+    return ShardFacts(name=path.name, size=path.stat().st_size, sha256=content_sha256(path))
+
+
+def write_manifest(
+    folder: Path,
+    table: PairsTable,
+    shards: Sequence[ShardFacts],
+    *,
+    modality: Modality,
+    mpp: float | None,
+    tile_px: int | None,
+) -> None:
+    """Write the manifest of shards that lie in a folder already, which the caller publishes.
+
+    Args:
+        folder: Where the shards are.
+        table: The pairs.
+        shards: The shards, in the order of their names.
+        modality: What the images are.
+        mpp: Micrometres per pixel, where it applies.
+        tile_px: Side of the square images, where all are alike.
+    """
+    write_pairs_table(folder / MANIFEST_FILE, table)
+    info = PairsInfo(
+        modality=modality,
+        mpp=mpp,
+        tile_px=tile_px,
+        manifest_sha256=content_sha256(folder / MANIFEST_FILE),
+        shards=tuple(shards),
+    )
+    write_json(folder / INFO_FILE, info.model_dump())
 
 
 def read_pairs(folder: Path) -> PairsManifest:
@@ -198,20 +244,9 @@ def read_pairs(folder: Path) -> PairsManifest:
         raise _refuse(folder, error.what) from error
     if content_sha256(path) != info.manifest_sha256:
         raise _refuse(folder, f"{path} is not the one that {INFO_FILE} was written with")
-    splits: dict[str, list[PairRow]] = {}
-    for row in pairs.table.to_pylist():
-        splits.setdefault(row["split"], []).append(
-            PairRow(
-                sample_id=row["sample_id"],
-                place=Place(row["shard"], row["offset"], row["size"]),
-                captions=tuple(row["captions"]),
-                group_id=row["group_id"],
-                concept_ids=tuple(row["concept_ids"]),
-            )
-        )
-    return PairsManifest(
-        folder=folder, info=info, splits={name: tuple(rows) for name, rows in splits.items()}
-    )
+    parts = {name: pairs.of_split(name) for name in SPLITS}
+    splits = {name: PairRows(part) for name, part in parts.items() if len(part)}
+    return PairsManifest(folder=folder, info=info, splits=splits)
 
 
 def _refuse(folder: Path, why: str) -> MedvlpError:

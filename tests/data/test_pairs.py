@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from medvlp.data.image_codec import decode_image
 from medvlp.data.pairs import INFO_FILE, MANIFEST_FILE, PairRecord, read_pairs, write_pairs
-from medvlp.data.shards import ShardReader, decode_image
+from medvlp.data.shards import ShardReader
 from medvlp.errors import MedvlpError
 from medvlp.io import content_sha256
 from tests.data.conftest import make_records
@@ -16,7 +17,7 @@ from tests.data.conftest import make_records
 def test_read_pairs__gives_back_what_was_written(pairs_folder, records):
     manifest = read_pairs(pairs_folder)
     assert (manifest.info.modality, manifest.info.mpp, manifest.info.tile_px) == ("slide", 0.5, 24)
-    rows = manifest.rows("train") + manifest.rows("validation")
+    rows = [*manifest.rows("train"), *manifest.rows("validation")]
     reader = ShardReader(pairs_folder)
     for row, record in zip(rows, records, strict=True):
         assert (row.sample_id, row.captions) == (record.sample_id, record.captions)
@@ -30,7 +31,7 @@ def test_write_pairs__holds_the_columns_of_the_manifest(pairs_folder):
     table = pq.read_table(pairs_folder / MANIFEST_FILE)
     stored = ["sample_id", "shard", "offset", "size", "modality"]
     known = ["group_id", "concept_ids", "captions", "split", "source", "licence"]
-    assert table.column_names == stored + known
+    assert table.column_names == [*stored, *known, "crc32"]
     assert set(table["shard"].to_pylist()) == {"000000.tar", "000001.tar", "000002.tar"}
 
 

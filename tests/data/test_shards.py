@@ -5,7 +5,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from medvlp.data.shards import Place, ShardReader, ShardWriter, decode_image, encode_image
+from medvlp.data.image_codec import decode_image, encode_image
+from medvlp.data.shards import Place, ShardReader, ShardWriter
 from medvlp.errors import MedvlpError
 
 

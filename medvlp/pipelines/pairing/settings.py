@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from medvlp.config.strict import OneOrMany, StrictModel, rule_error
-from medvlp.data.shards import Encoding
+from medvlp.data.image_codec import Encoding
 from medvlp.types import Modality
 
 __all__ = [

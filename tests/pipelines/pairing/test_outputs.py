@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from medvlp.data.image_codec import decode_image
 from medvlp.data.pairs import read_pairs
-from medvlp.data.shards import ShardReader, decode_image
+from medvlp.data.shards import ShardReader
 from medvlp.errors import DataError
 from medvlp.io import content_sha256, read_csv
 from medvlp.knowledge.graph import KnowledgeGraph
