@@ -14,6 +14,7 @@ from tests.training.knowledge_texts import cancer_graph
 
 class FakeTrainer:
     is_global_zero = True
+    loggers = ()
 
 
 def test_save_text_tower__passes_over_other_modules(tmp_path):

@@ -7,13 +7,31 @@ from medvlp.training.results import SaveResult, run_provenance
 from medvlp.training.run import RunSettings
 
 
+class FakeLogger:
+    is_saved = False
+
+    def save(self) -> None:
+        self.is_saved = True
+
+
 class FakeTrainer:
     def __init__(self, is_global_zero: bool) -> None:
         self.is_global_zero = is_global_zero
+        self.loggers = [FakeLogger()]
 
 
 class Keep(SaveResult):
     def write(self, module) -> None:
+        self.kept = module
+
+
+class KeepAfterLogs(SaveResult):
+    def __init__(self, settings: RunSettings, trainer: FakeTrainer) -> None:
+        super().__init__(settings, {})
+        self.trainer = trainer
+
+    def write(self, module) -> None:
+        assert all(own.is_saved for own in self.trainer.loggers)
         self.kept = module
 
 
@@ -26,6 +44,13 @@ def test_save_result__is_written_by_the_first_process_only(tmp_path):
     keep.on_fit_end(FakeTrainer(is_global_zero=False), "module")
     assert not hasattr(keep, "kept")
     keep.on_fit_end(FakeTrainer(is_global_zero=True), "module")
+    assert keep.kept == "module"
+
+
+def test_save_result__comes_after_the_logs(tmp_path):
+    trainer = FakeTrainer(is_global_zero=True)
+    keep = KeepAfterLogs(settings(tmp_path), trainer)
+    keep.on_fit_end(trainer, "module")
     assert keep.kept == "module"
 
 
