@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from itertools import islice
+from multiprocessing import forkserver
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
+import torch
 from torch.utils.data import DataLoader
 
 from medvlp.data.order import SamplerState
+from medvlp.data.quarantine import Quarantine
 from medvlp.data.sampler import GlobalOrderSampler
+from medvlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from torch.utils.data import Dataset
 
     from medvlp.data.order import OrderSettings
+    from medvlp.data.quarantine import BadSample
+    from medvlp.data.sampler import BatchShare
 
 __all__ = ["OrderedLoader", "Ranked", "ordered_loader"]
 
@@ -41,6 +49,31 @@ class Ranked(Protocol):
         """How many processes there are."""
 
 
+class _Loaded(NamedTuple):
+    """A batch, and what is absent from it."""
+
+    batch: object
+    absent: tuple[BadSample, ...]
+
+
+class _Collated:
+    """Makes a batch of samples, and None of no sample."""
+
+    def __init__(self, collate: Callable[[Sequence[Any]], object]) -> None:
+        self._collate = collate
+
+    def __call__(self, samples: Sequence[Any]) -> _Loaded:
+        absent = tuple(getattr(samples, "absent", ()))
+        if absent and not len(samples):
+            raise DataError(
+                "MV1814",
+                f"none of the samples of a batch can be read, the first: {absent[0].reason}",
+                expected="one sample at least on each rank",
+                hint="mend the data; a whole shard may be damaged",
+            )
+        return _Loaded(self._collate(samples) if len(samples) else None, absent)
+
+
 class OrderedLoader(DataLoader[SampleT_co]):
     """A loader of one rank's share of every global batch, which can be taken up within an epoch.
 
@@ -51,8 +84,10 @@ class OrderedLoader(DataLoader[SampleT_co]):
     Args:
         dataset: Gives a sample for each :class:`medvlp.data.sampler.Draw`.
         order: The order of the samples.
-        collate: Makes a batch of samples.
-        num_workers: Number of loader processes; 0 loads in this one.
+        collate: Makes a batch of samples. A rank without a sample of a kept last batch gets None.
+        num_workers: Number of loader processes; 0 loads in this one. While they start, this one
+            loads the first batch.
+        quarantine: Told of samples that are absent from a batch, before the batch is given out.
     """
 
     def __init__(
@@ -62,15 +97,21 @@ class OrderedLoader(DataLoader[SampleT_co]):
         collate: Callable[[Sequence[Any]], object],
         *,
         num_workers: int,
+        quarantine: Quarantine | None = None,
     ) -> None:
         super().__init__(
             dataset,
             batch_sampler=order,
-            collate_fn=collate,
+            collate_fn=_Collated(collate),
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             multiprocessing_context="forkserver" if num_workers else None,
+            generator=torch.Generator(),
         )
+        self._quarantine = quarantine or Quarantine()
+        if num_workers:
+            with _unstopped():
+                start_server({type(dataset).__module__, _module_of(collate), __name__})
 
     @property
     def order(self) -> GlobalOrderSampler:
@@ -80,18 +121,38 @@ class OrderedLoader(DataLoader[SampleT_co]):
             raise TypeError(msg)
         return self.batch_sampler
 
-    def __iter__(self) -> Any:  # noqa: ANN401  # torch's iterator, which has no public type
-        """Return an iterator over what is left of the epoch.
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # not torch's own class
+        """Yield what is left of the epoch.
 
         Loader processes, and the server that they come from, start with the signals blocked that
         ask a run to stop: a batch system sends them to all processes, and only the main one may
         act. What comes to it meanwhile is delivered afterwards.
+
+        Raises:
+            DataError: If none of the samples of a batch can be read (MV1814), or more in all than
+                may be (MV1815).
         """
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING if self.num_workers else ())
-        try:
-            return super().__iter__()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        order = self.order
+        epoch, first = order.epoch, len(self) - len(order)
+        if self.num_workers and self._iterator is None:
+            for share in islice(order.shares(epoch, first), 1):
+                yield self._noted(self.collate_fn(self._samples(share)))
+                first += 1
+        stopping = _unstopped() if self.num_workers else nullcontext()
+        with order.beginning_at(epoch, first), stopping:
+            batches = super().__iter__()
+        for loaded in batches:
+            yield self._noted(loaded)
+
+    def _samples(self, share: BatchShare) -> Sequence[Any]:
+        several = getattr(self.dataset, "__getitems__", None)
+        samples: Sequence[Any] = several(share) if several else [self.dataset[d] for d in share]
+        return samples
+
+    def _noted(self, loaded: _Loaded) -> object:
+        if loaded.absent:
+            self._quarantine.note(loaded.absent)
+        return loaded.batch
 
     def __len__(self) -> int:
         """Return how many batches a whole epoch has."""
@@ -113,6 +174,31 @@ class OrderedLoader(DataLoader[SampleT_co]):
         self.order.load_state(SamplerState(**state))
 
 
+def start_server(modules: set[str]) -> None:
+    """Start the process that loader processes are forked from, and let it import what they need.
+
+    It is not waited for; where it runs already, nothing happens.
+
+    Args:
+        modules: Names of the modules.
+    """
+    forkserver.set_forkserver_preload(sorted({*modules, "torch"} - {"__main__"}))
+    forkserver.ensure_running()
+
+
+def _module_of(collate: object) -> str:
+    return str(getattr(collate, "__module__", type(collate).__module__))
+
+
+@contextmanager
+def _unstopped() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def ordered_loader(
     dataset: Dataset[SampleT],
     order: OrderSettings,
@@ -123,6 +209,8 @@ def ordered_loader(
     num_workers: int,
     trainer: Ranked | None,
     group_id: NDArray[np.int64] | None = None,
+    shard_number: NDArray[np.int64] | None = None,
+    quarantine: Quarantine | None = None,
 ) -> OrderedLoader[SampleT]:
     """Return a loader of this rank's share of every global batch.
 
@@ -135,6 +223,8 @@ def ordered_loader(
         num_workers: Number of loader processes; 0 loads in this one.
         trainer: Knows rank and number of ranks; None is a single process.
         group_id: Group of each sample, for batches of groups, shape ``(num_samples,)``, int64.
+        shard_number: Shard of each sample, shape ``(num_samples,)``, int64, which blocks keep to.
+        quarantine: Told of samples that are absent from a batch.
 
     Raises:
         DataError: If the ranks do not divide the batch (MV1750), or samples and groups do not fit
@@ -144,8 +234,9 @@ def ordered_loader(
         num_samples,
         order,
         group_id=group_id,
+        shard_number=shard_number,
         data_hash=data_hash,
         rank=trainer.global_rank if trainer is not None else 0,
         num_ranks=trainer.world_size if trainer is not None else 1,
     )
-    return OrderedLoader(dataset, sampler, collate, num_workers=num_workers)
+    return OrderedLoader(dataset, sampler, collate, num_workers=num_workers, quarantine=quarantine)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from medvlp.data.blocks import BlockShuffle
 from medvlp.data.groups import GroupBatches
 from medvlp.errors import DataError
 
@@ -44,11 +45,16 @@ class OrderSettings:
     ranks may get unequal numbers of samples, even none."""
     groups: GroupBatches | None = None
     """Make batches of groups; ``batch_size`` is then groups times samples per group."""
+    blocks: BlockShuffle | None = None
+    """Shuffle blocks of samples that lie together; None permutes all samples of an epoch."""
 
     def __post_init__(self) -> None:
         """Check the ranges, and that no setting is without effect."""
         if not 0 <= self.seed < 2**64 or self.batch_size < 1:
             msg = f"seed={self.seed} must be in [0, 2**64) and batch_size={self.batch_size} >= 1"
+            raise ValueError(msg)
+        if self.blocks is not None and (self.groups is not None or not self.shuffle):
+            msg = f"blocks are shuffled, without groups, got shuffle={self.shuffle}, {self.groups}"
             raise ValueError(msg)
         if self.groups is None:
             return
@@ -85,6 +91,7 @@ def describe_order(
     group_id: Ints | None,
     is_anchor: NDArray[np.bool_] | None,
     data_hash: str,
+    starts: Ints | None = None,
 ) -> dict[str, Any]:
     """Return all that decides the order, as plain numbers and text; the ranks are no part of it.
 
@@ -94,13 +101,19 @@ def describe_order(
         group_id: Group of each sample, shape ``(num_samples,)``, int64.
         is_anchor: Whether a sample is its group's anchor, shape ``(num_samples,)``, bool.
         data_hash: Hash of the manifest.
+        starts: First sample of each block, where blocks are shuffled.
     """
+    chosen = asdict(settings)
+    if settings.blocks is None:
+        del chosen["blocks"]  # orders without blocks keep the hash that they always had
+    else:
+        chosen["blocks"]["starts_hash"] = _hash_arrays(starts)
     return {
         "version": ORDER_VERSION,
         "num_samples": num_samples,
         "data_hash": data_hash,
         "groups_hash": _hash_arrays(group_id, is_anchor),
-        **asdict(settings),
+        **chosen,
     }
 
 

@@ -8,11 +8,13 @@ can be taken up on any number of ranks and workers.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medvlp.data.blocks import EpochOrder, block_epoch, block_starts
 from medvlp.data.groups import group_batch_order
 from medvlp.data.order import (
     OrderSettings,
@@ -91,6 +93,7 @@ class GlobalOrderSampler:
         settings: What decides the order.
         group_id: Group of each sample, shape ``(num_samples,)``, int64; for batches of groups.
         is_anchor: Whether a sample is its group's anchor, shape ``(num_samples,)``, bool.
+        shard_number: Shard of each sample, shape ``(num_samples,)``, int64, which blocks keep to.
         data_hash: Hash of the manifest, so that a state is refused on other data.
         rank: This process's rank.
         num_ranks: Number of ranks; must divide ``batch_size``.
@@ -107,6 +110,7 @@ class GlobalOrderSampler:
         *,
         group_id: Ints | None = None,
         is_anchor: NDArray[np.bool_] | None = None,
+        shard_number: Ints | None = None,
         data_hash: str = "",
         rank: int = 0,
         num_ranks: int = 1,
@@ -121,9 +125,18 @@ class GlobalOrderSampler:
         self._is_anchor = is_anchor
         self._rank = rank
         self._num_ranks = num_ranks
-        self._cached: tuple[int, Ints] | None = None
+        self._cached: tuple[int, EpochOrder] | None = None
+        self._begin_at: tuple[int, int] | None = None
+        self._starts: Ints | None = None
+        if settings.blocks is not None:
+            self._starts = block_starts(num_samples, settings.blocks.samples, shard_number)
         self._order = describe_order(
-            num_samples, settings, group_id=group_id, is_anchor=is_anchor, data_hash=data_hash
+            num_samples,
+            settings,
+            group_id=group_id,
+            is_anchor=is_anchor,
+            data_hash=data_hash,
+            starts=self._starts,
         )
 
     @property
@@ -142,7 +155,7 @@ class GlobalOrderSampler:
             msg = f"epoch {epoch} has {self.num_batches(epoch)} batches, got number {number}"
             raise IndexError(msg)
         size = self.settings.batch_size
-        return self._epoch_order(epoch)[number * size : (number + 1) * size]
+        return self._epoch_order(epoch).part(number * size, (number + 1) * size)
 
     def __len__(self) -> int:
         """Return how many batches are left in this epoch."""
@@ -150,8 +163,30 @@ class GlobalOrderSampler:
 
     def __iter__(self) -> Iterator[BatchShare]:
         """Yield this rank's share of what is left of this epoch, batch by batch."""
-        epoch = self.epoch
-        for number in range(self._batches_done(), self.num_batches(epoch)):
+        return self.shares(*(self._begin_at or (self.epoch, self._batches_done())))
+
+    @contextmanager
+    def beginning_at(self, epoch: int, number: int) -> Iterator[None]:
+        """Let iterations that start within the block begin at a batch, wherever the run stands.
+
+        Args:
+            epoch: Number of the epoch.
+            number: Number of the batch in the epoch.
+        """
+        self._begin_at = (epoch, number)
+        try:
+            yield
+        finally:
+            self._begin_at = None
+
+    def shares(self, epoch: int, first: int) -> Iterator[BatchShare]:
+        """Yield this rank's share of the batches of an epoch from one on.
+
+        Args:
+            epoch: Number of the epoch.
+            first: Number of the first batch.
+        """
+        for number in range(first, self.num_batches(epoch)):
             batch = self.global_batch(epoch, number)
             mine = rank_slice(len(batch), self._rank, self._num_ranks)
             refs = zip(batch[mine].tolist(), _repeats(batch)[mine].tolist(), strict=True)
@@ -204,25 +239,28 @@ class GlobalOrderSampler:
     def _batches_done(self) -> int:
         return self.samples_consumed // self.settings.batch_size
 
-    def _epoch_order(self, epoch: int) -> Ints:
+    def _epoch_order(self, epoch: int) -> EpochOrder:
         if self._cached is None or self._cached[0] != epoch:
             self._cached = (epoch, self._compute_order(epoch))
         return self._cached[1]
 
-    def _compute_order(self, epoch: int) -> Ints:
+    def _compute_order(self, epoch: int) -> EpochOrder:
         settings = self.settings
+        if settings.blocks is not None and self._starts is not None:
+            return block_epoch(self._starts, settings.blocks, seed=settings.seed, epoch=epoch)
         if settings.groups is not None and self._group_id is not None:
-            return group_batch_order(
+            grouped = group_batch_order(
                 self._group_id,
                 settings.groups,
                 seed=settings.seed,
                 epoch=epoch,
                 is_anchor=self._is_anchor,
             )
+            return EpochOrder(grouped)
         if not settings.shuffle:
-            return np.arange(self._num_samples)
+            return EpochOrder(np.arange(self._num_samples))
         words = random_words(settings.seed, epoch, SHUFFLE, self._num_samples)
-        return np.argsort(words, kind="stable")
+        return EpochOrder(np.argsort(words, kind="stable"))
 
 
 def _repeats(batch: Ints) -> Ints:

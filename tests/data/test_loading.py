@@ -82,9 +82,10 @@ if __name__ == "__main__":
     seen = []
     signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
     order = GlobalOrderSampler(24, OrderSettings(seed=1, batch_size=2))
-    batches = iter(OrderedLoader(Names(), order, list, num_workers=1))
-    first = next(batches)
-    for pid in (batches._workers[0].pid, server._forkserver._forkserver_pid, os.getpid()):
+    loader = OrderedLoader(Names(), order, list, num_workers=1)
+    batches = iter(loader)
+    first = next(batches) + next(batches)
+    for pid in (loader._iterator._workers[0].pid, server._forkserver._forkserver_pid, os.getpid()):
         os.kill(pid, signal.SIGUSR1)
     print(len(first) + sum(len(batch) for batch in batches), len(seen))
 """
