@@ -38,7 +38,7 @@ ROOMS = {
     ),
     "openslide": ("slides/",),
     "tifffile": ("slides/", "io/", "phantoms/"),
-    "torch.distributed": ("distributed.py",),
+    "torch.distributed": ("distributed.py", "training/sharded/"),
 }
 # Place -> libraries it must not import.
 FORBIDDEN = {

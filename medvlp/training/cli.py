@@ -34,6 +34,7 @@ from medvlp.training.run import (
     prepare_run_folder,
 )
 from medvlp.training.selecting import KeepBest
+from medvlp.training.sharded.choice import chosen_strategy
 from medvlp.training.tracing import TraceSteps
 
 __all__ = ["TrainCLI", "main"]
@@ -152,6 +153,7 @@ class TrainCLI(LightningCLI):
         if SLURMEnvironment.detect():
             plugins.append(SLURMEnvironment(auto_requeue=False))
         kwargs["plugins"] = plugins
+        kwargs["strategy"] = chosen_strategy(chosen["strategy"])
         return super().instantiate_trainer(default_root_dir=settings.folder, **kwargs)
 
     def _callbacks(self, settings: RunSettings, text: str) -> list[Callback]:

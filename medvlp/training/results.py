@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 import medvlp
 from medvlp.models.bundle_schema import Provenance
 from medvlp.training.selecting import LAST_STEP, selection_of
+from medvlp.training.sharded.export import gather_weights
 from medvlp.training.shareable import without_local_paths
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class SaveResult(Callback, ABC):
         Raises:
             ModelError: If a weight is NaN or infinite (MV1405).
         """
+        gather_weights(pl_module)
         if trainer.is_global_zero:
             for own in trainer.loggers:  # a run with a result is not taken up: its logs are whole
                 own.save()
