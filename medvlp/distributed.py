@@ -10,13 +10,15 @@ Without a process group every function is the identity, so single-process code n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch.autograd.function import FunctionCtx
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
 __all__ = [
@@ -24,11 +26,18 @@ __all__ = [
     "all_reduce_max",
     "all_reduce_sum",
     "any_rank",
+    "gather_objects",
+    "gather_rows",
+    "of_first_rank",
+    "preceding_rows",
     "rank",
     "reduce_scatter_rows",
     "row_counts",
     "world_size",
 ]
+
+_ObjectT = TypeVar("_ObjectT")
+_BYTES_AT_A_TIME = 2**28
 
 
 def world_size() -> int:
@@ -127,6 +136,20 @@ def all_gather_with_grad(x: Tensor, counts: list[int] | None = None) -> Tensor:
     return _AllGather.apply(x, counts)  # type: ignore[no-any-return]  # torch's apply is untyped
 
 
+def preceding_rows(x: Tensor, counts: list[int]) -> Tensor:
+    """Return for each row the one before it in the joined batch, and the last for the first.
+
+    Args:
+        x: Rows of this rank, shape ``(b, ...)``; only the first axis may differ between ranks.
+        counts: Rows per rank.
+    """
+    if world_size() == 1:
+        return x.roll(1, dims=0)
+    lasts = all_gather_with_grad(x.detach()[-1:], [min(1, count) for count in counts])
+    place = sum(1 for count in counts[: rank()] if count) - 1
+    return torch.cat([lasts[place].unsqueeze(0), x[:-1]]) if len(x) else x
+
+
 def reduce_scatter_rows(x: Tensor, counts: list[int]) -> Tensor:
     """Sum joined rows over all ranks and keep those of this rank; carries no gradient.
 
@@ -147,6 +170,96 @@ def reduce_scatter_rows(x: Tensor, counts: list[int]) -> Tensor:
     mine = shares.new_empty((width, *x.shape[1:]))
     dist.reduce_scatter_tensor(mine, shares, op=dist.ReduceOp.SUM)
     return mine[: counts[rank()]]
+
+
+def gather_objects(value: _ObjectT) -> list[_ObjectT]:
+    """Return what every rank holds, in the order of the ranks; for a few small things, rarely.
+
+    Args:
+        value: Anything that can be pickled.
+    """
+    if world_size() == 1:
+        return [value]
+    found: list[_ObjectT] = [value] * world_size()
+    dist.all_gather_object(found, value, group=_processor_group())
+    return found
+
+
+def of_first_rank(value: float) -> float:
+    """Return the number that rank 0 holds, so that all ranks decide alike.
+
+    Args:
+        value: The number of this rank.
+    """
+    if world_size() == 1:
+        return value
+    number = torch.tensor([value], dtype=torch.float64)
+    dist.broadcast(number, src=0, group=_processor_group())
+    return float(number.item())
+
+
+def gather_rows(columns: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    """Join the rows of several tensors over all ranks, as what was kept of a whole validation.
+
+    The tensors travel as bytes in one exchange, whatever their types, in pieces where they are
+    large. Nothing carries a gradient.
+
+    Args:
+        columns: Tensors with rows along the first axis, as many in each; names, types and further
+            axes are those of all ranks that have rows. None stands for no rows.
+
+    Returns:
+        The rows of all ranks in the order of the ranks, on the processor; nothing where no rank has
+        any.
+    """
+    having = {name: x for name, x in sorted((columns or {}).items()) if len(x)}
+    own = {name: x.detach().cpu().contiguous() for name, x in having.items()}
+    if world_size() == 1:
+        return own
+    shapes = gather_objects([(name, x.dtype, tuple(x.shape)) for name, x in own.items()])
+    if not any(shapes):
+        return {}
+    mine = [x.reshape(-1).view(torch.uint8) for x in own.values()]
+    parts = _gather_bytes(torch.cat(mine) if mine else torch.empty(0, dtype=torch.uint8), shapes)
+    joined: dict[str, list[Tensor]] = {}
+    for part, described in zip(parts, shapes, strict=True):
+        start = 0
+        for name, dtype, shape in described:
+            end = start + _num_bytes(dtype, shape)
+            # a copy, since an element must begin at a multiple of its size
+            joined.setdefault(name, []).append(part[start:end].clone().view(dtype).view(shape))
+            start = end
+    return {name: torch.cat(blocks) for name, blocks in joined.items()}
+
+
+_Described = list[tuple[str, torch.dtype, tuple[int, ...]]]
+
+
+def _num_bytes(dtype: torch.dtype, shape: tuple[int, ...]) -> int:
+    return dtype.itemsize * torch.Size(shape).numel()
+
+
+def _gather_bytes(mine: Tensor, shapes: list[_Described]) -> list[Tensor]:
+    """Return the bytes of every rank, of which each has as many as its tensors need."""
+    counts = [sum(_num_bytes(dtype, shape) for _, dtype, shape in each) for each in shapes]
+    device = _device()
+    width = max(1, _BYTES_AT_A_TIME // len(counts))
+    pieces: list[list[Tensor]] = [[] for _ in counts]
+    for start in range(0, max(counts), width):
+        sizes = [min(width, max(0, count - start)) for count in counts]
+        piece = _padded(mine[start : start + width], max(sizes)).to(device)
+        joined = piece.new_empty(len(counts) * max(sizes))
+        dist.all_gather_into_tensor(joined, piece)
+        for own, block, size in zip(pieces, joined.cpu().split(max(sizes)), sizes, strict=True):
+            own.append(block[:size])
+    return [torch.cat(own) for own in pieces]
+
+
+def _device() -> torch.device:
+    """Return where tensors must lie that the ranks exchange."""
+    if dist.get_backend() != "nccl":
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 _processor_groups: dict[int, dist.ProcessGroup | None] = {}

@@ -38,11 +38,13 @@ class AttributeBatch:
         text: The texts.
         group_id: Disease of each text, shape ``(B,)``, int64.
         is_name: Whether a text is its disease's name, shape ``(B,)``, bool.
+        sample_id: Row of each text, shape ``(B,)``, int64.
     """
 
     text: TextTokens
     group_id: torch.Tensor
     is_name: torch.Tensor
+    sample_id: torch.Tensor
 
     def __len__(self) -> int:
         """Return the number of texts B."""
@@ -54,6 +56,7 @@ class AttributeBatch:
             text=self.text.to(device, non_blocking=non_blocking),
             group_id=self.group_id.to(device, non_blocking=non_blocking),
             is_name=self.is_name.to(device, non_blocking=non_blocking),
+            sample_id=self.sample_id.to(device, non_blocking=non_blocking),
         )
 
 
@@ -170,4 +173,5 @@ class AttributeCollator:
             text=TextTokens(ids=torch.from_numpy(tokens.ids), mask=torch.from_numpy(tokens.mask)),
             group_id=torch.from_numpy(self._texts.group_id[chosen]),
             is_name=torch.from_numpy(self._texts.is_name[chosen]),
+            sample_id=torch.from_numpy(chosen),
         )

@@ -39,10 +39,12 @@ class ReportBatch(TensorRecord):
     Attributes:
         text: The reports.
         text_id: Number of each text, equal for equal words, shape ``(B,)``, int64.
+        sample_id: Row of each text, shape ``(B,)``, int64.
     """
 
     text: TextTokens
     text_id: torch.Tensor
+    sample_id: torch.Tensor
 
     def __len__(self) -> int:
         """Return the number of reports B."""
@@ -130,15 +132,16 @@ class ReportCollator:
             draws: B draws.
         """
         words = [self._reports.texts[draw.index] for draw in draws]
-        text, text_id = self.tokens(words), self.numbers(draws)
+        text, text_id, rows = self.tokens(words), self.numbers(draws), self.rows(draws)
         if self._shuffle_seed is None:
-            return ReportBatch(text=text, text_id=text_id)
+            return ReportBatch(text=text, text_id=text_id, sample_id=rows)
         seeds = self.seeds(draws, self._shuffle_seed)
         others = [shuffle_sentences(*pair) for pair in zip(words, seeds, strict=True)]
         changed = [new != old for new, old in zip(others, words, strict=True)]
         return ShuffledReports(
             text=text,
             text_id=text_id,
+            sample_id=rows,
             shuffled=self.tokens(others),
             is_changed=torch.tensor(changed, dtype=torch.bool),
         )
@@ -152,6 +155,10 @@ class ReportCollator:
     def numbers(self, draws: Sequence[Draw]) -> torch.Tensor:
         """Return the numbers of the texts of draws, shape ``(B,)``, int64."""
         return torch.tensor([self._reports.text_id[d.index] for d in draws], dtype=torch.int64)
+
+    def rows(self, draws: Sequence[Draw]) -> torch.Tensor:
+        """Return the rows that draws ask for, shape ``(B,)``, int64."""
+        return torch.tensor([draw.index for draw in draws], dtype=torch.int64)
 
     def seeds(self, draws: Sequence[Draw], seed: int) -> list[int]:
         """Return a seed for each draw, which no other draw of the batch changes."""
@@ -205,5 +212,6 @@ class MaskingCollator(ReportCollator):
         return MaskedReports(
             text=TextTokens(ids=torch.from_numpy(hidden.ids), mask=whole.mask),
             text_id=self.numbers(draws),
+            sample_id=self.rows(draws),
             targets=torch.from_numpy(hidden.targets),
         )

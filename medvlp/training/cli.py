@@ -21,6 +21,7 @@ from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
+from medvlp.training.joining import JoinBatchNorms
 from medvlp.training.launching import check_launch, was_started_again
 from medvlp.training.quiet import quiet_libraries
 from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES
@@ -45,9 +46,13 @@ _TRAINER_DEFAULTS = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
     "use_distributed_sampler": False,
+    "sync_batchnorm": False,
     "log_every_n_steps": 10,
 }
-_OURS = ("logger", "enable_progress_bar", "enable_checkpointing", "use_distributed_sampler")
+_OURS = (
+    *("logger", "enable_progress_bar", "enable_checkpointing"),
+    *("use_distributed_sampler", "sync_batchnorm"),
+)
 _PARSER = {"exit_on_error": False, "allow_abbrev": False}
 
 
@@ -135,7 +140,8 @@ class TrainCLI(LightningCLI):
                     "MV1002",
                     f"trainer.{key} is set, and would have no effect",
                     expected=f"no trainer.{key}",
-                    hint="run.wandb, run.progress and run.checkpoints decide about it",
+                    hint="run.wandb, run.progress and run.checkpoints decide about it; batch norms "
+                    "and samples are joined over processes in any case",
                 )
         if self._run:
             check_launch(chosen)
@@ -149,7 +155,7 @@ class TrainCLI(LightningCLI):
             kwargs["logger"] = self._loggers
         own = self._callbacks(settings, text)
         kwargs["callbacks"] = [*(chosen["callbacks"] or []), *own]
-        plugins: list[object] = [*(chosen["plugins"] or []), self._state_folders]
+        plugins: list[object] = [*(chosen["plugins"] or []), self._state_folders, JoinBatchNorms()]
         if SLURMEnvironment.detect():
             plugins.append(SLURMEnvironment(auto_requeue=False))
         kwargs["plugins"] = plugins

@@ -24,6 +24,7 @@ from medvlp.models.text_tower import (
 from medvlp.training.knowledge_data import AttributesDataModule
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,7 +118,7 @@ class KnowledgeModule(Learner):
         self._text_from = text_from
         self._seed = seed
         self.text_origin: TextTowerMeta | None = None
-        self._seen: list[tuple[torch.Tensor, AttributeBatch]] = []
+        self._seen = SeenRows()
 
     def configure_model(self) -> None:
         """Build the text tower for the data's tokenizer.
@@ -157,23 +158,25 @@ class KnowledgeModule(Learner):
         self.log("train/scale", scale.detach(), batch_size=len(batch))
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: AttributeBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: AttributeBatch | None, batch_idx: int) -> None:
         """Keep the embeddings of a batch for the end of the epoch.
 
         Args:
-            batch: Names and texts held out.
+            batch: Names and texts held out; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
-        self._seen.append((self._embed(batch).cpu(), batch.to("cpu")))
+        if batch is not None:
+            features = self._embed(batch).float()
+            self._seen.add(
+                batch_idx, features=features, label=batch.group_id, is_name=batch.is_name
+            )
 
     def on_validation_epoch_end(self) -> None:
         """Log how well names find the texts that were held out: mAP and CMC."""
-        seen, self._seen = self._seen, []
+        seen = self._seen.join()
         if not seen:
             return
-        features = torch.cat([features for features, _ in seen]).float().numpy()
-        label = torch.cat([batch.group_id for _, batch in seen]).numpy()
-        is_name = torch.cat([batch.is_name for _, batch in seen]).numpy()
+        features, label, is_name = (seen[name].numpy() for name in ("features", "label", "is_name"))
         if np.all(is_name) or not np.any(is_name):
             return  # as in the trainer's trial of a few batches
         scores = score_retrieval(
@@ -183,9 +186,9 @@ class KnowledgeModule(Learner):
             label[~is_name],
             ranks=_RANKS,
         )
-        self.log("validation/mean_ap", scores.mean_ap)
+        self.tell("mean_ap", scores.mean_ap)
         for rank, share in scores.cmc.items():
-            self.log(f"validation/cmc_{rank}", share)
+            self.tell(f"cmc_{rank}", share)
 
     def bound_weights(self) -> None:
         """Keep the scale within its bounds, now that the step has been made."""

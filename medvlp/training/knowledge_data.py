@@ -170,10 +170,13 @@ class AttributesDataModule(pl.LightningDataModule):
         """Return the loader of the texts held out; an empty list where there is none."""
         if not len(self.validation):
             return []
+        place = self._place()
+        at_once = _TEXTS_AT_ONCE * place.get("num_ranks", 1)
         settings = OrderSettings(
-            seed=self._seed, batch_size=_TEXTS_AT_ONCE, shuffle=False, last_batch="keep"
+            seed=self._seed, batch_size=at_once, shuffle=False, last_batch="keep"
         )
-        return self._loader(self.validation, GlobalOrderSampler(len(self.validation), settings))
+        sampler = GlobalOrderSampler(len(self.validation), settings, **place)
+        return self._loader(self.validation, sampler)
 
     @cached_property
     def _parts(self) -> tuple[list[Attribute], list[Attribute]]:
@@ -198,9 +201,14 @@ class AttributesDataModule(pl.LightningDataModule):
             group_id=texts.group_id,
             is_anchor=texts.is_name if groups.with_anchor else None,
             data_hash=texts.content_hash(),
-            rank=self.trainer.global_rank if self.trainer is not None else 0,
-            num_ranks=self.trainer.world_size if self.trainer is not None else 1,
+            **self._place(),
         )
+
+    def _place(self) -> dict[str, int]:
+        """Return which of how many ranks this is."""
+        if self.trainer is None:
+            return {}
+        return {"rank": self.trainer.global_rank, "num_ranks": self.trainer.world_size}
 
     def _loader(self, texts: AttributeTexts, sampler: GlobalOrderSampler) -> DataLoader[int]:
         collate = AttributeCollator(texts, self.tokenizer, self.max_tokens)

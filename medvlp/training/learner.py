@@ -1,4 +1,4 @@
-"""What the modules of all recipes do alike: one process, losses that are numbers, one schedule."""
+"""What the modules of all recipes do alike: figures, losses that are numbers, one schedule."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Learner(pl.LightningModule, ABC):
         self._optimizer_settings = optimizer
         self._schedule = schedule
 
-    joins_ranks: ClassVar[bool] = False
+    joins_ranks: ClassVar[bool] = True
     """Whether a step compares what all processes have loaded, so that the batch can be spread."""
 
     @abstractmethod
@@ -126,6 +126,15 @@ class Learner(pl.LightningModule, ABC):
             msg = f"{type(self).__name__} is trained on {kind.__name__}, got {found}"
             raise TypeError(msg)
         return data
+
+    def tell(self, name: str, value: float) -> None:
+        """Log a figure of the whole validation, which every rank has computed alike.
+
+        Args:
+            name: Name of the figure, without ``validation/``.
+            value: The figure.
+        """
+        self.log(f"validation/{name}", value, sync_dist=True, reduce_fx="max")
 
     def descend(self, report: LossReport, batch_idx: int, batch_size: int) -> torch.Tensor:
         """Log the loss of a training step and its parts, and return it.

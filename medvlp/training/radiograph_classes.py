@@ -60,6 +60,8 @@ class RadiographClassesModule(Learner):
             ``one-of`` (MV1002).
     """
 
+    joins_ranks = False
+
     def __init__(
         self,
         *,

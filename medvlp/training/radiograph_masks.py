@@ -52,6 +52,8 @@ class RadiographMasksModule(Learner):
         UsageError: If both weights are 0 (MV1830).
     """
 
+    joins_ranks = False
+
     def __init__(
         self,
         *,

@@ -70,6 +70,8 @@ class RadiographModule(Learner):
             text tower learns (MV1831).
     """
 
+    joins_ranks = False
+
     def __init__(
         self,
         *,

@@ -165,7 +165,7 @@ class ReportsDataModule(pl.LightningDataModule):
         settings = OrderSettings(
             seed=self._seed, batch_size=self._batch_size, shuffle=False, last_batch="keep"
         )
-        sampler = GlobalOrderSampler(len(texts), settings)
+        sampler = GlobalOrderSampler(len(texts), settings, **self._place())
         return self._loader(ReportsDataset(texts), sampler, is_training=False)
 
     def _sampler(self) -> GlobalOrderSampler:
@@ -175,9 +175,14 @@ class ReportsDataModule(pl.LightningDataModule):
             len(texts),
             settings,
             data_hash=self.content_hash(),
-            rank=self.trainer.global_rank if self.trainer is not None else 0,
-            num_ranks=self.trainer.world_size if self.trainer is not None else 1,
+            **self._place(),
         )
+
+    def _place(self) -> dict[str, int]:
+        """Return which of how many ranks this is."""
+        if self.trainer is None:
+            return {}
+        return {"rank": self.trainer.global_rank, "num_ranks": self.trainer.world_size}
 
     def _loader(
         self, reports: ReportsDataset, sampler: GlobalOrderSampler, *, is_training: bool

@@ -6,10 +6,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import torch
 from pydantic import Field
+from torch.nn import functional
 
 from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.data.scan_batch import ScanBatch
+from medvlp.distributed import preceding_rows, rank, row_counts
 from medvlp.errors import ConfigError, DataError, ModelError, UsageError
 from medvlp.losses.masked_tokens import masked_token_loss
 from medvlp.models.decoder_text import DecoderSettings, build_decoder
@@ -37,6 +40,7 @@ from medvlp.text.writing_tokenizer import train_writing_tokenizer
 from medvlp.training.learner import Learner
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.report_judging import ReportJudge
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +134,7 @@ class ReportGenerationModule(Learner):
         self._judge = ReportJudge(judged_by, judged_reports)
         self._texts: dict[str, str] = {}
         self._tokens: dict[str, list[int]] = {}
-        self._losses: list[tuple[float, float, int]] = []
+        self._seen = SeenRows()
 
     @property
     def scans(self) -> ScanPairsDataModule:
@@ -187,42 +191,48 @@ class ReportGenerationModule(Learner):
         report = masked_token_loss(*self._logits(self._voxels(batch), batch))
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: ScanBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ScanBatch | None, batch_idx: int) -> None:
         """Keep the losses of a batch, with its own crops and with others', and write reports.
 
         Args:
-            batch: The crops.
+            batch: The crops; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
-        voxels = self._voxels(batch)
-        own, other = (
-            float(masked_token_loss(*self._logits(crops, batch)).total)
-            for crops in (voxels, voxels.roll(1, dims=0))
-        )
-        self._losses.append((own, other, sum(len(self._tokens[n]) for n in batch.sample_id)))
-        wanted = self._judge.wanted(len(batch))
-        if wanted:
-            texts = self.network().write_reports(voxels[:wanted], self.writing)
-            references = [self._texts[name] for name in batch.sample_id[:wanted]]
-            self._judge.add(texts, references, batch.side[:wanted])
+        counts = row_counts(0 if batch is None else len(batch), self.device)
+        wanted, before = self._judge.wanted(sum(counts)), sum(counts[: rank()])
+        shape = network_shape(self.scans.preprocessing)
+        empty = torch.empty((0, 1, *shape), device=self.device)
+        voxels = empty if batch is None else self._voxels(batch)
+        others = preceding_rows(voxels, counts)
+        if batch is None:
+            return
+        own, other = (self._token_losses(crops, batch) for crops in (voxels, others))
+        self._seen.add(batch_idx, own=own, other=other)
+        mine = max(wanted - before, 0)
+        if mine:
+            texts = self.network().write_reports(voxels[:mine], self.writing)
+            references = [self._texts[name] for name in batch.sample_id[:mine]]
+            self._judge.add(texts, references, batch.side[:mine])
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, perplexity, what the crop's own image gains, and what reports state rightly."""
-        losses, self._losses = self._losses, []
+        losses = {name: float(x.double().mean()) for name, x in self._seen.join().items()}
         if losses:
-            tokens = sum(count for *_, count in losses)
-            own, other = (sum(x[i] * x[2] for x in losses) / tokens for i in (0, 1))
-            self.log("validation/loss", own)
-            self.log("validation/perplexity", math.exp(min(own, 700.0)))
-            self.log("validation/image_gain", other - own)
+            self.tell("loss", losses["own"])
+            self.tell("perplexity", math.exp(min(losses["own"], 700.0)))
+            self.tell("image_gain", losses["other"] - losses["own"])
         for name, value in self._judge.finish().items():
-            self.log(f"validation/{name}", value)
+            self.tell(name, value)
 
     def _voxels(self, batch: ScanBatch) -> Tensor:
         return window_volume(batch.volume, self.scans.preprocessing)
 
     def _logits(self, voxels: Tensor, batch: ScanBatch) -> tuple[Tensor, Tensor]:
         return self.network().report_logits(voxels, [self._tokens[n] for n in batch.sample_id])
+
+    def _token_losses(self, voxels: Tensor, batch: ScanBatch) -> Tensor:
+        logits, targets = self._logits(voxels, batch)
+        return functional.cross_entropy(logits.float(), targets, reduction="none")
 
     def _reports(self) -> dict[str, str]:
         splits = self.scans.manifest.splits

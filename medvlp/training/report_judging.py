@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medvlp.distributed import gather_objects
 from medvlp.errors import DataError
 from medvlp.metrics.report_attributes import score_attributes
 from medvlp.metrics.samples import UndefinedMetricError
@@ -43,13 +44,19 @@ class ReportJudge:
             for word in _DENIALS
             if word in attribute.class_names
         }
-        self._most = most
+        self._left = self._most = most
         self._pairs: list[tuple[dict[str, int], dict[str, int]]] = []
         self._unread = 0
 
     def wanted(self, offered: int) -> int:
-        """Return how many of the reports that could be written next are wanted."""
-        return min(offered, self._most - len(self._pairs))
+        """Return how many of the reports that could be written next are wanted, and count them.
+
+        Args:
+            offered: How many could be written, over all ranks.
+        """
+        wanted = min(offered, self._left)
+        self._left -= wanted
+        return wanted
 
     def add(self, texts: Sequence[str], references: Sequence[str], sides: Sequence[str]) -> None:
         """Take written reports, the reports that they should be, and their sides.
@@ -62,24 +69,26 @@ class ReportJudge:
             self._pairs.append((found or {}, self._stated(reference, side) or {}))
 
     def finish(self) -> dict[str, float]:
-        """Return the scores of what was taken, and forget it; empty where nothing was.
+        """Return the scores of what all ranks have taken, and forget it; empty where nothing was.
 
         ``attribute_f1`` counts all that is stated, ``finding_f1`` leaves out what is absent,
         none or normal, and ``unreadable`` is the share of reports that are no English text or of
         the other side.
         """
-        pairs, self._pairs = self._pairs, []
-        unread, self._unread = self._unread, 0
+        found = gather_objects((self._pairs, self._unread))
+        self._pairs, self._unread, self._left = [], 0, self._most
+        pairs = [pair for of_rank, _ in found for pair in of_rank]
+        unread = sum(of_rank for _, of_rank in found)
         if not pairs:
             return {}
         scores = {"unreadable": unread / len(pairs)}
         ours, truth = zip(*pairs, strict=True)
         for name, negatives in (("attribute", None), ("finding", self._negatives)):
             try:
-                found = score_attributes(ours, truth, negatives=negatives)
+                score = score_attributes(ours, truth, negatives=negatives)
             except UndefinedMetricError:
                 continue
-            scores |= {f"{name}_f1": found.f1, f"{name}_macro_f1": found.macro_f1}
+            scores |= {f"{name}_f1": score.f1, f"{name}_macro_f1": score.macro_f1}
         return scores
 
     def _stated(self, text: str, side: str) -> dict[str, int] | None:

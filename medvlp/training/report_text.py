@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from medvlp.data.report_batch import MaskedReports, ReportBatch, ShuffledReports
 from medvlp.errors import ConfigError, ModelError
@@ -28,6 +29,7 @@ from medvlp.text.tokenizer import CaptionTokenizer
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.report_data import ReportPhase, ReportsDataModule
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,8 +135,7 @@ class ReportTextModule(Learner):
         self._logit_scale = logit_scale
         self._identical: IdenticalTexts = identical_texts
         self._seed = seed
-        self._named: list[tuple[float, float, int]] = []
-        self._seen: list[tuple[torch.Tensor, torch.Tensor, ShuffledReports]] = []
+        self._seen = SeenRows()
 
     @property
     def reports(self) -> ReportsDataModule:
@@ -198,36 +199,35 @@ class ReportTextModule(Learner):
             )
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: ReportBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ReportBatch | None, batch_idx: int) -> None:
         """Keep what the end of the epoch needs of a batch.
 
         Args:
-            batch: Reports held out.
+            batch: Reports held out; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
         if isinstance(batch, MaskedReports):
             logits, targets = self._hidden_logits(batch)
-            if len(targets):
-                report = masked_token_loss(logits, targets)
-                hits = float(report.terms["accuracy"]) * len(targets)
-                self._named.append((float(report.total) * len(targets), hits, len(targets)))
+            losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+            self._seen.add(batch_idx, loss=losses, is_hit=logits.argmax(dim=1) == targets)
         elif isinstance(batch, ShuffledReports):
             tower = self.built_tower()
-            views = [tower(t.ids, t.mask).float().cpu() for t in (batch.text, batch.shuffled)]
-            self._seen.append((views[0], views[1], batch.to("cpu")))
+            views = [tower(t.ids, t.mask).float() for t in (batch.text, batch.shuffled)]
+            self._seen.add(
+                batch_idx,
+                report=views[0],
+                shuffled=views[1],
+                number=batch.text_id,
+                is_changed=batch.is_changed,
+            )
 
     def on_validation_epoch_end(self) -> None:
         """Log accuracy and perplexity of hidden tokens, or how reports lie and are found."""
-        named, self._named = self._named, []
-        if named:
-            loss, hits, number = (sum(part) for part in zip(*named, strict=True))
-            self.log("validation/loss", loss / number)
-            self.log("validation/accuracy", hits / number)
-            self.log("validation/perplexity", math.exp(min(loss / number, 700.0)))
-        seen, self._seen = self._seen, []
-        if seen:
-            for name, value in _judge_views(seen).items():
-                self.log(f"validation/{name}", value)
+        seen = self._seen.join()
+        if not seen:
+            return
+        for name, value in (_judge_names if "loss" in seen else _judge_views)(seen).items():
+            self.tell(name, value)
 
     def _hidden_logits(self, batch: MaskedReports) -> tuple[torch.Tensor, torch.Tensor]:
         tower = self.namer or self.built_tower()
@@ -273,14 +273,18 @@ class ReportTextModule(Learner):
         return tower
 
 
-def _judge_views(
-    seen: list[tuple[torch.Tensor, torch.Tensor, ShuffledReports]],
-) -> dict[str, float]:
+def _judge_names(seen: dict[str, torch.Tensor]) -> dict[str, float]:
+    """Return how well hidden tokens were named, name to value."""
+    loss = float(seen["loss"].double().mean())
+    accuracy = float(seen["is_hit"].double().mean())
+    return {"loss": loss, "accuracy": accuracy, "perplexity": math.exp(min(loss, 700.0))}
+
+
+def _judge_views(seen: dict[str, torch.Tensor]) -> dict[str, float]:
     """Return how reports and their shuffled sentences lie to each other, name to value."""
-    reports = np.concatenate([report.numpy() for report, _, _ in seen])
-    shuffled = np.concatenate([view.numpy() for _, view, _ in seen])
-    number = np.concatenate([batch.text_id.numpy() for *_, batch in seen])
-    changed = np.concatenate([batch.is_changed.numpy() for *_, batch in seen])
+    reports, shuffled, number, changed = (
+        seen[name].numpy() for name in ("report", "shuffled", "number", "is_changed")
+    )
     _, first = np.unique(number, return_index=True)
     scores = {}
     if changed.any():

@@ -9,11 +9,12 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
-from medvlp.data.batch import Batch, Volumes
+from medvlp.data.batch import Batch, Embeddings, Volumes
 from medvlp.data.modules_scans import ScanPairsDataModule
+from medvlp.data.sampler import rank_slice
 from medvlp.data.scan_batch import ScanBatch
+from medvlp.distributed import rank, world_size
 from medvlp.errors import ConfigError, ModelError, UsageError
-from medvlp.metrics.pair_retrieval import first_hits
 from medvlp.models.dual_encoder import DualOutput
 from medvlp.models.importers.text_vectors import read_text_vectors
 from medvlp.models.text_sources import open_text_tower
@@ -32,17 +33,20 @@ from medvlp.training.freezing import FreezeSettings, rest_tower
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
+from medvlp.training.retrieving import retrieval_figures
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from torch import Tensor
 
+    from medvlp.data.batch import TextInput
+
 __all__ = ["ScanAlignmentModule"]
 
 _SCHEDULE = ScheduleSettings()
 _FREEZE = FreezeSettings()
-_RANKS = (1, 5, 10)
 Chunk = Annotated[int, Field(ge=1)]
 
 
@@ -111,7 +115,7 @@ class ScanAlignmentModule(Learner):
         self._texts_from = texts_from
         self._chunk_size = chunk_size
         self._seed = seed
-        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._seen = SeenRows()
 
     def configure_model(self) -> None:
         """Build the model for the data's boxes and texts.
@@ -189,37 +193,45 @@ class ScanAlignmentModule(Learner):
         """Keep the logit scale within its bounds, now that the step has been made."""
         self.network().clamp_logit_scale()
 
-    def validation_step(self, batch: ScanBatch, batch_idx: int) -> None:
-        """Log the loss, and keep the embeddings of a batch for the end of the epoch.
+    def validation_step(self, batch: ScanBatch | None, batch_idx: int) -> None:
+        """Keep the embeddings of a batch for the end of the epoch.
 
         Args:
-            batch: The crops and reports.
+            batch: The crops and reports; None where this rank has none of them.
             batch_idx: Number of the batch in the epoch.
         """
-        outputs = self._outputs(batch)
-        report = self._objective(outputs, _as_pairs(batch))
-        self.log("validation/loss", report.total, batch_size=len(batch))
-        kept = (outputs.image, outputs.text, batch.report_group)
-        self._seen.append((kept[0].cpu(), kept[1].cpu(), kept[2].cpu()))
+        if batch is None:
+            return
+        outputs, group = self._outputs(batch), batch.report_group
+        number = torch.full_like(group, batch_idx)
+        self._seen.add(
+            batch_idx, image=outputs.image, text=outputs.text, group=group, number=number
+        )
 
     def on_validation_epoch_end(self) -> None:
-        """Log retrieval over the whole validation split, both ways; identical reports are hits."""
-        seen, self._seen = self._seen, []
+        """Log the loss and retrieval over the whole validation split; identical reports are hits.
+
+        The loss is the mean of the batches' losses, weighted by their sizes.
+        """
+        seen = self._seen.join()
         if not seen:
             return
-        image, text, group = (torch.cat(parts).numpy() for parts in zip(*seen, strict=True))
-        means = dict.fromkeys(_RANKS, 0.0)
-        for name, queries, gallery in (
-            ("image_to_text", image, text),
-            ("text_to_image", text, image),
-        ):
-            hits = first_hits(queries, group, gallery, group)
-            for rank in _RANKS:
-                recall = float((hits < rank).mean())
-                means[rank] += recall / 2
-                self.log(f"validation/{name}/recall_{rank}", recall)
-        for rank, recall in means.items():
-            self.log(f"validation/recall_{rank}", recall)
+        number = seen.pop("number")
+        total = 0.0
+        for chosen in (number == each for each in torch.unique(number)):
+            rows = {name: x[chosen].to(self.device) for name, x in seen.items()}
+            total += int(chosen.sum()) * self._loss_of_rows(**rows)
+        self.tell("loss", total / len(number))
+        for name, value in retrieval_figures(**seen).items():
+            self.tell(name, value)
+
+    def _loss_of_rows(self, image: Tensor, text: Tensor, group: Tensor) -> float:
+        """Return the loss of a batch that every rank holds: each gives its share of it."""
+        own = rank_slice(len(group), rank(), world_size())
+        scale = self.network().logit_scale.float().exp()
+        outputs = DualOutput(image=image[own], text=text[own], logit_scale=scale)
+        inputs = (Embeddings(vectors=outputs.image), Embeddings(vectors=outputs.text))
+        return float(self._objective(outputs, _pairs(*inputs, group[own])).total.detach())
 
     def network(self) -> VolumeDualEncoder:
         """Return the model, which a trainer has built."""
@@ -285,11 +297,15 @@ def _as_pairs(batch: ScanBatch) -> Batch:
     if batch.text is None:
         msg = "the batch holds no reports"
         raise TypeError(msg)
+    return _pairs(Volumes(voxels=batch.volume.unsqueeze(1)), batch.text, batch.report_group)
+
+
+def _pairs(image: Volumes | Embeddings, text: TextInput, group: Tensor) -> Batch:
     return Batch(
-        image=Volumes(voxels=batch.volume.unsqueeze(1)),
-        text=batch.text,
-        group_id=batch.report_group,
-        concept_id=torch.full_like(batch.report_group, -1),
-        sample_id=batch.sample_id,
-        weight=torch.ones_like(batch.report_group, dtype=torch.float32),
+        image=image,
+        text=text,
+        group_id=group,
+        concept_id=torch.full_like(group, -1),
+        sample_id=("",) * len(group),
+        weight=torch.ones_like(group, dtype=torch.float32),
     )

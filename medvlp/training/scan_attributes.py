@@ -12,6 +12,7 @@ from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.data.scan_batch import ScanBatch
 from medvlp.errors import UsageError
 from medvlp.losses.class_weights import inverse_frequency_weights
+from medvlp.losses.joined import joined_mean
 from medvlp.losses.multitask import multitask_cross_entropy_loss
 from medvlp.losses.report import LossReport
 from medvlp.metrics.classification import accuracy, balanced_accuracy
@@ -25,6 +26,7 @@ from medvlp.models.volume.tower_folder import (
 from medvlp.models.volume.volume_encoder import network_shape, window_volume
 from medvlp.training.learner import Learner
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +81,7 @@ class ScanAttributesModule(Learner):
         self._image_from = image_from
         self._seed = seed
         self._weights: dict[str, Tensor] | None = None
-        self._seen: list[tuple[dict[str, Tensor], Tensor]] = []
+        self._seen = SeenRows()
 
     def configure_model(self) -> None:
         """Build the network for the data's boxes and attributes.
@@ -135,34 +137,35 @@ class ScanAttributesModule(Learner):
             MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
         """
         total = self._loss(self._logits(batch), batch.attributes)
-        labelled = (batch.attributes >= 0).float().mean()
+        labels = batch.attributes
+        labelled = joined_mean((labels >= 0).float(), labels.new_ones(labels.shape))
         report = LossReport(total=total, terms={"labelled": labelled})
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: ScanBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ScanBatch | None, batch_idx: int) -> None:
         """Keep the logits of a batch for the end of the epoch.
 
         Args:
-            batch: The crops.
+            batch: The crops; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
-        logits = {task: values.float().cpu() for task, values in self._logits(batch).items()}
-        self._seen.append((logits, batch.attributes.cpu()))
+        if batch is not None:
+            logits = {f"of {task}": values.float() for task, values in self._logits(batch).items()}
+            self._seen.add(batch_idx, labels=batch.attributes, **logits)
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, accuracy and balanced accuracy of each attribute, and their means.
 
         An attribute of which no crop has a label is left out.
         """
-        seen, self._seen = self._seen, []
+        seen = self._seen.join()
         if not seen:
             return
-        labels = torch.cat([labels for _, labels in seen])
-        tasks = self.network().attributes
-        logits = {task: torch.cat([each[task] for each, _ in seen]) for task in tasks}
-        self.log("validation/loss", self._loss(logits, labels))
+        labels = seen["labels"]
+        logits = {task: seen[f"of {task}"] for task in self.network().attributes}
+        self.tell("loss", self._loss_of_all(logits, labels))
         found: dict[str, list[float]] = {"accuracy": [], "balanced_accuracy": []}
-        for column, task in enumerate(tasks):
+        for column, task in enumerate(logits):
             has_label = labels[:, column] >= 0
             if not bool(has_label.any()):
                 continue
@@ -171,10 +174,10 @@ class ScanAttributesModule(Learner):
             for name, metric in (("accuracy", accuracy), ("balanced_accuracy", balanced_accuracy)):
                 value = metric(truth, guess)
                 found[name].append(value)
-                self.log(f"validation/{task}/{name}", value)
+                self.tell(f"{task}/{name}", value)
         for name, values in found.items():
             if values:
-                self.log(f"validation/{name}", sum(values) / len(values))
+                self.tell(name, sum(values) / len(values))
 
     def network(self) -> AttributeNetwork:
         """Return the network and its heads, which a trainer has built."""
@@ -194,6 +197,11 @@ class ScanAttributesModule(Learner):
         if weights is not None:
             weights = {task: weight.to(labels.device) for task, weight in weights.items()}
         return multitask_cross_entropy_loss(logits, columns, class_weights=weights)
+
+    def _loss_of_all(self, logits: dict[str, Tensor], labels: Tensor) -> float:
+        """Return the loss of rows that every rank holds: a ratio, so that copies do not matter."""
+        there = {task: values.to(self.device) for task, values in logits.items()}
+        return float(self._loss(there, labels.to(self.device)))
 
     def _count_classes(self, power: float) -> dict[str, Tensor]:
         kidneys = self.scans.dataset("train").kidneys

@@ -13,6 +13,7 @@ from medvlp.data.modules_scans import ScanPairsDataModule
 from medvlp.data.scan_batch import ScanBatch
 from medvlp.errors import ConfigError, DataError, UsageError, nearest_name
 from medvlp.losses.class_weights import inverse_frequency_weights
+from medvlp.losses.joined import joined_mean
 from medvlp.losses.multitask import multitask_cross_entropy_loss
 from medvlp.losses.report import LossReport
 from medvlp.metrics.classification import balanced_accuracy
@@ -29,6 +30,7 @@ from medvlp.models.volume.volume_encoder import network_shape, window_volume
 from medvlp.training.freezing import Epochs, rest_tower
 from medvlp.training.learner import Learner
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,7 +107,7 @@ class ScanClassesModule(Learner):
         self._rests: Epochs = image_tower_epochs
         self._seed = seed
         self._weights: Tensor | None = None
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen = SeenRows()
 
     @property
     def scans(self) -> ScanPairsDataModule:
@@ -166,18 +168,21 @@ class ScanClassesModule(Learner):
             MedvlpError: If the loss is NaN or infinite (MV1703), looked at every 20 steps.
         """
         logits, labels = self._logits(batch), self._labels(batch)
-        share = (labels == logits.shape[1] - 1).float().mean()
+        is_last = (labels == logits.shape[1] - 1).float()
+        share = joined_mean(is_last, torch.ones_like(is_last))
         report = LossReport(total=self._loss(logits, labels), terms={"last_class": share})
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: ScanBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ScanBatch | None, batch_idx: int) -> None:
         """Keep the logits of a batch for the end of the epoch.
 
         Args:
-            batch: The crops.
+            batch: The crops; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
-        self._seen.append((self._logits(batch).float().cpu(), self._labels(batch).cpu()))
+        if batch is not None:
+            logits = self._logits(batch).float()
+            self._seen.add(batch_idx, logits=logits, labels=self._labels(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log loss, balanced accuracy and AUROC of the crops with a label.
@@ -185,19 +190,20 @@ class ScanClassesModule(Learner):
         AUROC is of the second of two classes, or the mean of one versus rest; it is left out where
         a class does not occur.
         """
-        seen, self._seen = self._seen, []
+        seen = self._seen.join()
         if not seen:
             return
-        logits, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        logits, labels = seen["logits"], seen["labels"]
         has_label = labels >= 0
         if not bool(has_label.any()):
             return
-        self.log("validation/loss", self._loss(logits, labels))
+        # every rank holds all rows: the loss is a ratio, so that copies do not matter
+        self.tell("loss", float(self._loss(logits.to(self.device), labels.to(self.device))))
         truth = labels[has_label].numpy()
         chances = logits[has_label].double().softmax(dim=1).numpy()
-        self.log("validation/balanced_accuracy", balanced_accuracy(truth, chances.argmax(axis=1)))
+        self.tell("balanced_accuracy", balanced_accuracy(truth, chances.argmax(axis=1)))
         try:
-            self.log("validation/auroc", _auroc(truth, chances))
+            self.tell("auroc", _auroc(truth, chances))
         except UndefinedMetricError:
             return
 

@@ -105,8 +105,10 @@ def test_validation__scores_names_against_the_texts_held_out(module, logged):
         text=TextTokens(ids=torch.zeros(4, 1).long(), mask=torch.ones(4, 1).bool()),
         group_id=torch.tensor([0, 1, 0, 1]),
         is_name=torch.tensor([True, True, False, False]),
+        sample_id=torch.arange(4),
     )
     module.validation_step(batch, 0)
+    module.validation_step(None, 1)
     module.on_validation_epoch_end()
     assert logged == {f"validation/{n}": 1.0 for n in ("mean_ap", "cmc_1", "cmc_5", "cmc_10")}
     logged.clear()
@@ -134,6 +136,3 @@ def test_module__refuses_what_does_not_go_together(module, data):
     data.max_tokens = 25
     with pytest.raises(UsageError, match=r"max_tokens=25 .* at most model.text.max_tokens=24"):
         build().configure_model()
-    module.trainer.world_size = 2
-    with pytest.raises(UsageError, match="MV1706"):
-        module.on_fit_start()

@@ -1,4 +1,4 @@
-"""What all recipes' modules share: one process, losses that are numbers, the right data."""
+"""What all recipes' modules share: figures, losses that are numbers, the right data."""
 
 import pytest
 import torch
@@ -48,6 +48,8 @@ def test_learner__needs_to_be_told_what_is_trained():
 def test_on_fit_start__refuses_several_processes(learner, monkeypatch):
     learner.on_fit_start()
     monkeypatch.setattr(FakeTrainer, "world_size", 3)
+    learner.on_fit_start()
+    monkeypatch.setattr(Line, "joins_ranks", False)
     with pytest.raises(UsageError, match=r"the line cannot run on 3 .* its own points") as caught:
         learner.on_fit_start()
     assert caught.value.code == "MV1706"

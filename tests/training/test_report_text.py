@@ -189,10 +189,12 @@ def test_validation__finds_reports_by_their_shuffled_sentences(table, monkeypatc
             text=tokens,
             shuffled=tokens,
             text_id=torch.tensor([0, 1, 2]),
+            sample_id=torch.tensor([0, 1, 2]),
             is_changed=torch.tensor([True, True, False]),
         ),
         0,
     )
+    module.validation_step(None, 1)
     module.on_validation_epoch_end()
     assert logged["validation/cmc_1"] == 0.5
     assert logged["validation/alignment"] == pytest.approx(1.0)  # 0 and 2

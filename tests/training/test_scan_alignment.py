@@ -183,13 +183,15 @@ def test_validation__counts_identical_reports_as_hits_both_ways(folder, take, lo
     text = corner[[0, 1, 2, 3]]
     image = 0.8 * corner[[1, 0, 3, 2]] + 0.6 * corner  # nearest to the neighbour's text, then own
     group = torch.tensor([7, 7, 8, 9])  # the neighbour's is the own report for the first two
-    module._seen = [(image[:1], text[:1], group[:1]), (image[1:], text[1:], group[1:])]
+    for number, rows in enumerate((slice(1), slice(1, 4))):
+        parts = {"image": image[rows], "text": text[rows], "group": group[rows]}
+        module._seen.add(number, number=torch.full_like(group[rows], number), **parts)
+    module.validation_step(None, 2)
     module.on_validation_epoch_end()
     for way in ("image_to_text", "text_to_image"):
         assert logged[f"validation/{way}/recall_1"] == 0.5
         assert logged[f"validation/{way}/recall_5"] == 1.0
     assert logged["validation/recall_1"] == 0.5
-    assert module._seen == []
     logged.clear()
     module.on_validation_epoch_end()
     assert logged == {}

@@ -132,6 +132,10 @@ def test_rates__part_the_tower_from_the_heads(data):
     assert {rate[id(p)] for p in network.heads.parameters()} == {0.01}
 
 
+def see(module, number, logits, labels) -> None:
+    module._seen.add(number, labels=labels, **{f"of {name}": x for name, x in logits.items()})
+
+
 def test_validation__scores_each_attribute_on_what_is_stated(data, logged):
     module = built()
     labels = torch.tensor([[0, -1], [1, 0], [1, 2], [1, -1]])
@@ -141,10 +145,9 @@ def test_validation__scores_each_attribute_on_what_is_stated(data, logged):
         "mass": functional.one_hot(mass, 2).float() * 9,
         "pole": functional.one_hot(pole, 3).float() * 9,
     }
-    module._seen = [
-        ({name: values[:2] for name, values in logits.items()}, labels[:2]),
-        ({name: values[2:] for name, values in logits.items()}, labels[2:]),
-    ]
+    for number, rows in enumerate((slice(2), slice(2, 4))):
+        see(module, number, {name: x[rows] for name, x in logits.items()}, labels[rows])
+    module.validation_step(None, 2)
     module.on_validation_epoch_end()
     assert logged["validation/mass/accuracy"] == pytest.approx(3 / 4)
     assert logged["validation/mass/balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
@@ -163,7 +166,7 @@ def test_validation__scores_each_attribute_on_what_is_stated(data, logged):
 def test_validation__leaves_out_attributes_that_nothing_is_stated_of(data, logged):
     module = built()
     logits = {"mass": torch.eye(2), "pole": torch.zeros(2, 3)}
-    module._seen = [(logits, torch.tensor([[0, -1], [1, -1]]))]
+    see(module, 0, logits, torch.tensor([[0, -1], [1, -1]]))
     module.on_validation_epoch_end()
     assert logged["validation/accuracy"] == 1.0
     assert not any(name.startswith("validation/pole") for name in logged)

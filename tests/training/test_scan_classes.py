@@ -101,10 +101,11 @@ def test_validation__passes_over_a_split_without_labels_and_classes_that_do_not_
     logged = {}
     built.log = lambda name, value, **more: logged.update({name: value})
     built.on_validation_epoch_end()
-    built._seen = [(torch.zeros(2, 3), torch.tensor([-1, -1]))]
+    built._seen.add(0, logits=torch.zeros(2, 3), labels=torch.tensor([-1, -1]))
     built.on_validation_epoch_end()
     assert not logged
-    built._seen = [(torch.eye(3)[:2], torch.tensor([0, 1]))]
+    built.validation_step(None, 0)
+    built._seen.add(1, logits=torch.eye(3)[:2], labels=torch.tensor([0, 1]))
     built.on_validation_epoch_end()
     assert set(logged) == {"validation/loss", "validation/balanced_accuracy"}
 
