@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from medvlp.types import ImagePreprocessing, Interpolation
 
-__all__ = ["prepare_image", "resize_rgb"]
+__all__ = ["fit_image", "prepare_image", "resize_rgb"]
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -49,6 +49,19 @@ def prepare_image(rgb: NDArray[np.uint8], wanted: ImagePreprocessing) -> NDArray
     Returns:
         Image of shape ``(input_px, input_px, 3)``, uint8, C-contiguous.
     """
+    return np.ascontiguousarray(fit_image(rgb, wanted))
+
+
+def fit_image(rgb: NDArray[np.uint8], wanted: ImagePreprocessing) -> NDArray[np.uint8]:
+    """Return what :func:`prepare_image` returns, as a part of a larger image where that will do.
+
+    Args:
+        rgb: Image, shape ``(H, W, 3)``, uint8.
+        wanted: The encoder's preprocessing.
+
+    Returns:
+        Image of shape ``(input_px, input_px, 3)``, uint8; it may share memory with ``rgb``.
+    """
     height, width = rgb.shape[:2]
     if width <= height:
         size_px = (wanted.resize_px, int(wanted.resize_px * height / width))
@@ -57,5 +70,4 @@ def prepare_image(rgb: NDArray[np.uint8], wanted: ImagePreprocessing) -> NDArray
     resized = resize_rgb(rgb, size_px, wanted.interpolation)
     top = round((resized.shape[0] - wanted.input_px) / 2.0)
     left = round((resized.shape[1] - wanted.input_px) / 2.0)
-    crop = resized[top : top + wanted.input_px, left : left + wanted.input_px]
-    return np.ascontiguousarray(crop)
+    return resized[top : top + wanted.input_px, left : left + wanted.input_px]

@@ -20,10 +20,10 @@ from medvlp.data.quarantine import BadSample
 from medvlp.data.randomness import augmentation_seed
 from medvlp.data.sampler import BatchShare
 from medvlp.errors import DataError, MedvlpError
-from medvlp.pixels import prepare_image
+from medvlp.pixels import fit_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -153,22 +153,25 @@ class PairsDataset(Dataset[PairSample]):
                 (MV1702, MV1812).
         """
         leave_out = self._leave_out and isinstance(draws, BatchShare)
-        loaded = self._load([draw.index for draw in draws], leave_out=leave_out)
+        contents = self._read(draw.index for draw in draws)
         images = np.empty((len(draws), self._input_px, self._input_px, 3), dtype=np.uint8)
         samples: list[PairSample] = []
         present: list[int] = []
+        absent: dict[int, BadSample] = {}
         for number, draw in enumerate(draws):
-            image = loaded[draw.index]
-            if isinstance(image, BadSample):
+            row, place = self.rows[draw.index], len(samples)
+            try:
+                image = self._image(draw.index, row.place, contents)
+            except MedvlpError as error:
+                if not leave_out:
+                    raise _named(row.sample_id, error) from error
+                absent[draw.index] = BadSample(row.sample_id, error.code, error.reason)
                 continue
-            row = self.rows[draw.index]
-            changed, caption = self._changed(row, image, draw)
-            images[len(samples)] = changed
-            samples.append(PairSample(row, images[len(samples)], caption))
+            images[place], caption = self._changed(row, image, draw)
+            samples.append(PairSample(row, images[place], caption))
             present.append(number)
         if not isinstance(draws, BatchShare):
             return samples
-        absent = tuple(bad for bad in loaded.values() if isinstance(bad, BadSample))
         concepts = [self.rows.concepts(index) for index in draws.global_index.tolist()]
         first = draws.rows.start or 0
         return PairShare(
@@ -176,7 +179,7 @@ class PairsDataset(Dataset[PairSample]):
             concepts,
             [first + number for number in present] if absent else draws.rows,
             images=images[: len(samples)],
-            absent=absent,
+            absent=tuple(absent.values()),
         )
 
     def __getstate__(self) -> dict[str, object]:
@@ -200,37 +203,31 @@ class PairsDataset(Dataset[PairSample]):
             return self._captions(row.captions, row.concept_ids, rng)
         return row.captions[int(rng.integers(len(row.captions)))]
 
-    def _load(
-        self, indices: Sequence[int], *, leave_out: bool
-    ) -> dict[int, NDArray[np.uint8] | BadSample]:
-        """Return the prepared image of each pair, or why there is none."""
-        found: dict[int, NDArray[np.uint8] | BadSample] = {
-            index: self._cache[index] for index in indices if index in self._cache
-        }
-        missing = [index for index in dict.fromkeys(indices) if index not in found]
-        places = [self.rows.place(index) for index in missing]
-        contents = self._reader.read_many(places)
-        for index, place, content in zip(missing, places, contents, strict=True):
-            try:
-                found[index] = self._prepared(index, place, content)
-            except MedvlpError as error:
-                found[index] = bad = BadSample(self.rows[index].sample_id, error.code, error.reason)
-                if not leave_out:
-                    what = f"sample {bad.sample}: {error.what}"
-                    raise DataError(
-                        error.code, what, expected=error.expected, hint=error.hint
-                    ) from error
-        return found
+    def _read(self, indices: Iterable[int]) -> dict[int, bytes | DataError]:
+        """Return the bytes of the images that are not cached."""
+        missing = [index for index in dict.fromkeys(indices) if index not in self._cache]
+        contents = self._reader.read_many([self.rows.place(index) for index in missing])
+        return dict(zip(missing, contents, strict=True))
 
-    def _prepared(self, index: int, place: Place, content: bytes | DataError) -> NDArray[np.uint8]:
+    def _image(
+        self, index: int, place: Place, contents: Mapping[int, bytes | DataError]
+    ) -> NDArray[np.uint8]:
+        if index in self._cache:
+            return self._cache[index]
+        content = contents[index]
         if isinstance(content, DataError):
             content = self._reader.read(place)  # once more: a network drive may have slipped
         rgb = decode_image(content, f"at {place.offset} of {place.shard}")
-        image = prepare_image(rgb, self._preprocessing)
+        image = fit_image(rgb, self._preprocessing)
         if image.nbytes <= self._cache_left:
-            self._cache[index] = image
+            self._cache[index] = image = np.ascontiguousarray(image)
             self._cache_left -= image.nbytes
         return image
+
+
+def _named(sample: str, error: MedvlpError) -> DataError:
+    what = f"sample {sample}: {error.what}"
+    return DataError(error.code, what, expected=error.expected, hint=error.hint)
 
 
 class PairCollator:
