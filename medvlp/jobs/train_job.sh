@@ -6,6 +6,8 @@
 set -uo pipefail
 
 if [ -n "${MEDVLP_SETUP:-}" ]; then source "$MEDVLP_SETUP" || exit 2; fi
+# srun does not take over how many cores the job has for each task, and would give each one
+if [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK; fi
 restarts=${SLURM_RESTART_COUNT:-0}
 limit=${MEDVLP_MAX_RESTARTS:-20}
 codes=$(mktemp)
