@@ -14,6 +14,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from pydantic import ValidationError
 
 from medvlp.errors import ConfigError, OutputError
@@ -222,6 +223,9 @@ def main(args: Sequence[str]) -> int:
                 f"stopped by {stopped.why} after step {stopped.step}; the same command goes on\n"
             )
         return 0 if stopped.rank else StoppedRun.CODE
+    except SIGTERMException:  # Lightning's handler, before ours is set: it would end with code 0
+        sys.stderr.write("stopped by SIGTERM before the first step; the same command goes on\n")
+        return StoppedRun.CODE
     except OutputError as error:
         if error.code != "MV1704" or not was_started_again():
             raise

@@ -24,7 +24,7 @@ from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, checkpoint_pa
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.same_run import check_same_run
 from medvlp.training.checkpoints.stop_signals import StoppedRun, StopSignals
-from medvlp.training.checkpoints.timing import SaveClock, validates_next
+from medvlp.training.checkpoints.timing import SaveClock, ends_now, validates_next
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -169,6 +169,8 @@ class KeepState(Callback):
 
         Between a batch and the validation that follows it the state is not kept: a run that is
         taken up there would pass over the validation, and with it what is chosen by its figures.
+        Nor is it after the last batch, which the result follows: a run that is taken up there would
+        pass over the end of training, and with it the weights that were chosen.
 
         Args:
             trainer: The trainer.
@@ -185,7 +187,7 @@ class KeepState(Callback):
             return
         self._finished = step
         self._look_at_disk()
-        if validates_next(trainer, batch_idx):
+        if validates_next(trainer, batch_idx) or ends_now(trainer):
             return
         is_asked = bool(self._signals.received)
         if self._clock.looks(step) and any_rank(is_asked or self._has_failed):

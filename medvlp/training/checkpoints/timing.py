@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from medvlp.training.checkpoints.settings import CheckpointSettings
 
-__all__ = ["SaveClock", "validates_next"]
+__all__ = ["SaveClock", "ends_now", "validates_next"]
 
 
 class SaveClock:
@@ -74,3 +74,15 @@ def validates_next(trainer: pl.Trainer, batch_idx: int) -> bool:
         return trainer.is_last_batch
     place = trainer.fit_loop.epoch_loop.total_batch_idx if every is None else batch_idx
     return (place + 1) % int(after) == 0
+
+
+def ends_now(trainer: pl.Trainer) -> bool:
+    """Tell whether the batch that has just been trained on was the last one of the run.
+
+    Args:
+        trainer: The trainer.
+    """
+    if 0 <= trainer.max_steps <= trainer.global_step:
+        return True
+    epochs = trainer.max_epochs
+    return epochs is not None and 0 <= epochs <= trainer.current_epoch + trainer.is_last_batch

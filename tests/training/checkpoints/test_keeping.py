@@ -183,7 +183,7 @@ def test_keep_state__goes_on_with_the_older_state_while_the_disk_is_full(
         "the state of step 3 is not kept: MV1105",
         "the state of step 4 is not kept: MV1105",
     ]
-    assert kept(tmp_path) == ["step_000000007", "step_000000008"]
+    assert kept(tmp_path) == ["step_000000006", "step_000000007"]
 
 
 def test_keep_state__ends_the_run_when_too_many_states_failed(

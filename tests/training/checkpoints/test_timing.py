@@ -7,7 +7,7 @@ import pytest
 
 from medvlp.training.checkpoints import timing
 from medvlp.training.checkpoints.settings import CheckpointSettings
-from medvlp.training.checkpoints.timing import SaveClock, validates_next
+from medvlp.training.checkpoints.timing import SaveClock, ends_now, validates_next
 
 
 def test_save_clock__counts_steps_from_the_last_state() -> None:
@@ -36,6 +36,9 @@ def trainer(**more) -> SimpleNamespace:
         "enable_validation": True,
         "current_epoch": 0,
         "is_last_batch": False,
+        "global_step": 0,
+        "max_steps": -1,
+        "max_epochs": 2,
         "fit_loop": SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=0)),
     }
     return SimpleNamespace(**settings | more)
@@ -64,3 +67,20 @@ def trainer(**more) -> SimpleNamespace:
 )
 def test_validates_next__knows_the_trainers_rhythms(state, batch_idx, expected) -> None:
     assert validates_next(trainer(**state), batch_idx) is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({}, False),
+        ({"is_last_batch": True}, False),
+        ({"current_epoch": 1}, False),
+        ({"current_epoch": 1, "is_last_batch": True}, True),
+        ({"current_epoch": 1, "is_last_batch": True, "max_epochs": -1}, False),
+        ({"current_epoch": 1, "is_last_batch": True, "max_epochs": None}, False),
+        ({"max_steps": 7, "global_step": 6}, False),
+        ({"max_steps": 7, "global_step": 7}, True),
+    ],
+)
+def test_ends_now__knows_the_last_batch_of_a_run(state, expected) -> None:
+    assert ends_now(trainer(**state)) is expected
