@@ -26,7 +26,7 @@ from medvlp.config.strict import StrictModel, load_yaml_model, matching, rule_er
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Container", "Links", "SiteProfile", "Time", "find_site", "load_site"]
+__all__ = ["Container", "SiteProfile", "Speeds", "Time", "find_site", "load_site"]
 
 VARIABLE = "MEDVLP_SITE"
 
@@ -78,19 +78,21 @@ class Container(StrictModel):
     options: tuple[Line, ...] = ()
 
 
-class Links(StrictModel):
-    """How fast data travels, for estimates of the time that a step takes.
+class Speeds(StrictModel):
+    """What estimates of time assume of this cluster in place of the data sheets.
 
     Attributes:
         node_gb_per_s: Between GPUs of a node, one direction of one GPU, in GB/s.
         network_gb_per_s: Between nodes, one direction of one GPU's share, in GB/s.
-        decoded_per_core: Samples that one core of a processor reads and decodes in a second, as
+        samples_per_core: Samples that one core of a processor reads and decodes in a second, as
             benchmarks/loader.py measures it.
+        mfu: Share of the GPU's peak that training reaches.
     """
 
     node_gb_per_s: Positive | None = None
     network_gb_per_s: Positive | None = None
-    decoded_per_core: Positive | None = None
+    samples_per_core: Positive | None = None
+    mfu: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class SiteProfile(StrictModel):
@@ -108,7 +110,7 @@ class SiteProfile(StrictModel):
         cpus_per_task: Cores of a process; its loader processes run there too.
         mem: Memory of a node.
         gpu: Model of the GPU, for estimates; a name of medvlp.config.gpus.
-        links: Speeds for estimates, where they differ from the data sheets.
+        speeds: What estimates assume in place of the data sheets.
         venv: Virtual environment that medvlp is installed in.
         container: Container that medvlp is installed in; not together with ``venv``.
         modules: Modules to load.
@@ -129,7 +131,7 @@ class SiteProfile(StrictModel):
     cpus_per_task: Count | None = None
     mem: Memory | None = None
     gpu: Word = "h100-sxm"
-    links: Links = Links()
+    speeds: Speeds = Speeds()
     venv: Line | None = None
     container: Container | None = None
     modules: tuple[Line, ...] = ()

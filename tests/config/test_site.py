@@ -20,7 +20,7 @@ gpu_gres: h100
 cpus_per_task: 14
 mem: 480G
 gpu: h100-sxm
-links: {node_gb_per_s: 450, network_gb_per_s: 50.0, decoded_per_core: 300}
+speeds: {node_gb_per_s: 450, network_gb_per_s: 50.0, samples_per_core: 300, mfu: 0.4}
 container: {kind: apptainer, image: /images/medvlp.sif, options: [--bind, "/data:/data"]}
 modules: [cuda/12.8]
 setup: ["ulimit -n 65536"]

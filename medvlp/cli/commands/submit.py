@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medvlp.jobs.slurm import JobState, SubmittedJob
+    from medvlp.training.planning.plan import RunPlan
 
 __all__ = ["submit"]
 
@@ -97,7 +98,9 @@ def submit(
     text = render_script(describe_job(profile, request), read_body())
     written = _Written(folder / "job.sbatch", text, request)
     if dry_run:
-        _show({"script": str(written.script), "text": text}, as_json=json_output)
+        from medvlp.training.planning.plan import plan_run
+
+        _tell(plan_run(run, profile, nodes=nodes, gpus_per_node=gpus), written, json_output)
         return 0
 
     from medvlp.training.run import prepare_run_folder
@@ -181,6 +184,21 @@ def _queue(written: _Written) -> SubmittedJob:
         },
     )
     return job
+
+
+def _tell(plan: RunPlan, written: _Written, as_json: bool) -> None:
+    """Print what a run needs, and the head of the script that would be written."""
+    if as_json:
+        facts = {"script": str(written.script), "text": written.text, "plan": plan.to_dict()}
+        sys.stdout.write(json.dumps(facts, indent=1) + "\n")
+        return
+    from medvlp.training.planning.table import plan_lines
+
+    for line in plan_lines(plan, written.request.name):
+        sys.stdout.write(line + "\n")
+    sys.stdout.write(f"script (not written): {written.script}\n")
+    for line in written.text.partition("\nset -- ")[0].splitlines():
+        sys.stdout.write(f"  {line}\n")
 
 
 def _show(facts: dict[str, Any], *, as_json: bool) -> None:

@@ -1,0 +1,223 @@
+"""Memory that one GPU needs in training, term by term.
+
+Letters: B samples of the global batch, b of one rank, D length of an embedding, W ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from medvlp.losses.engine.settings import EngineSettings
+from medvlp.training.planning.pretending import count_saved_bytes, pretend_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from medvlp.training.planning.sketches import Sketch
+
+__all__ = [
+    "Activations",
+    "MemoryTerm",
+    "Precision",
+    "count_activations",
+    "dense_loss_bytes",
+    "loss_terms",
+    "state_terms",
+]
+
+_FP32 = 4
+_MOMENTS = 2
+"""AdamW keeps a mean of the gradient and one of its square."""
+_DENSE_BYTES = 16
+"""Bytes for each logit that open_clip's dense loss takes at its peak (measured: 16 to 17.5)."""
+
+
+@dataclass(frozen=True)
+class MemoryTerm:
+    """One part of the memory of a GPU.
+
+    Attributes:
+        name: What it is.
+        bytes: How much.
+        how: How it was counted.
+    """
+
+    name: str
+    bytes: int
+    how: str
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How numbers are rounded, as ``trainer.precision`` says.
+
+    Attributes:
+        weights: Bytes of a weight.
+        autocast: Type of autocast; None for none.
+    """
+
+    weights: int
+    autocast: torch.dtype | None
+
+    @classmethod
+    def named(cls, name: object) -> Precision:
+        """Return what a value of ``trainer.precision`` means.
+
+        Args:
+            name: The value; None for Lightning's own, fp32.
+        """
+        text = str(name or "32-true")
+        width = {"64": 8, "16": 2, "bf": 2}.get(text[:2], _FP32)
+        kinds = {"bf16": torch.bfloat16, "16": torch.float16}
+        kind = kinds.get(text.partition("-")[0])
+        if kind is not None and not text.endswith("true"):
+            return cls(_FP32, kind)
+        return cls(width, None)
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What a step keeps between forward and backward pass.
+
+    Attributes:
+        kept: Bytes that depend on the samples.
+        weight_copies: Bytes of weights in the type of autocast.
+        recomputed: The first where every block of the towers is computed anew; None where that
+            could not be told.
+    """
+
+    kept: int
+    weight_copies: int
+    recomputed: int | None
+
+
+def state_terms(
+    sketch: Sketch, precision: Precision, *, ranks: int, strategy: object
+) -> list[MemoryTerm]:
+    """Return the terms that do not depend on the batch.
+
+    Args:
+        sketch: The networks.
+        precision: How numbers are rounded.
+        ranks: Number of ranks.
+        strategy: ``trainer.strategy``.
+    """
+    every, trained = _count(sketch, trained_only=False), _count(sketch, trained_only=True)
+    width = precision.weights
+    is_sharded = strategy == "fsdp2"
+    share = ranks if is_sharded else 1
+    divided = f", divided by {ranks} ranks" if is_sharded else ""
+    terms = [
+        MemoryTerm("weights", every * width // share, f"{every:,} x {width} bytes{divided}"),
+        MemoryTerm("gradients", trained * width // share, f"{trained:,} x {width} bytes{divided}"),
+        MemoryTerm(
+            "AdamW moments",
+            _MOMENTS * trained * width // share,
+            f"{trained:,} x {_MOMENTS} x {width} bytes{divided}",
+        ),
+    ]
+    if ranks > 1 and not is_sharded and not _views_buckets(strategy):
+        how = "as large as the gradients; none with gradient_as_bucket_view"
+        terms.append(MemoryTerm("DDP buckets", trained * width, how))
+    return terms
+
+
+def _count(sketch: Sketch, *, trained_only: bool) -> int:
+    return sum(
+        tensor.numel()
+        for network in sketch.networks
+        for tensor in _tensors(network)
+        if tensor.requires_grad or not trained_only
+    )
+
+
+def _tensors(network: torch.nn.Module) -> Iterable[torch.Tensor]:
+    yield from network.parameters()
+    yield from network.buffers()
+
+
+def _views_buckets(strategy: object) -> bool:
+    if not isinstance(strategy, dict):
+        return False
+    arguments: Mapping[str, Any] = strategy.get("init_args") or {}
+    return bool(
+        arguments.get("gradient_as_bucket_view")
+        or (arguments.get("dict_kwargs") or {}).get("gradient_as_bucket_view")
+    )
+
+
+def count_activations(sketch: Sketch, precision: Precision, count: int) -> Activations | None:
+    """Count what a step keeps between forward and backward pass, as if on a GPU.
+
+    The networks of the sketch pretend to lie on a GPU afterwards.
+
+    Args:
+        sketch: The networks.
+        precision: How numbers are rounded.
+        count: Samples b of one rank.
+
+    Returns:
+        The counts; None for a sketch that cannot be run.
+    """
+    if sketch.forward is None:
+        return None
+    with pretend_on("cuda", *sketch.networks):
+        call = sketch.forward(count)
+
+        def saved() -> tuple[int, int]:
+            found = count_saved_bytes(
+                call, sketch.networks, device="cuda", autocast=precision.autocast
+            )
+            return found.activations, found.weight_copies
+
+        kept, copies = saved()
+        recomputed = None
+        if sketch.recompute is not None:
+            sketch.recompute()
+            recomputed = saved()[0]
+    return Activations(kept, copies, recomputed)
+
+
+def loss_terms(batch: int, ranks: int, dim: int) -> list[MemoryTerm]:
+    """Return what the loss over pairs needs at most with the engine of :mod:`medvlp.losses`.
+
+    Embeddings of one side are joined, have a gradient, and both are sorted by group (3 B D); those
+    of this rank have copies and gradients on both sides (6 b D). Two buffers hold a tile of the
+    logits, and all logits of this rank are kept where they are few.
+
+    Args:
+        batch: Samples B of the global batch.
+        ranks: Number of ranks W.
+        dim: Length D of an embedding.
+    """
+    settings = EngineSettings()
+    rows = batch // ranks
+    block_x, block_y = settings.block_sizes(torch.device("cuda"))
+    tile = 2 * min(rows, block_x) * min(batch, block_y) * _FP32
+    logits = rows * batch * _FP32
+    is_kept = settings.keeps(logits)
+    way = "kept" if is_kept else "computed anew tile by tile"
+    return [
+        MemoryTerm(
+            "embeddings",
+            (3 * batch + 6 * rows) * dim * _FP32,
+            f"of {batch} samples and their gradients, at most",
+        ),
+        MemoryTerm("logits", tile + (logits if is_kept else 0), f"{rows} x {batch}, {way}"),
+    ]
+
+
+def dense_loss_bytes(batch: int, ranks: int) -> int:
+    """Return what the logits of a dense loss need, 16 B^2 / W bytes.
+
+    Args:
+        batch: Samples B of the global batch.
+        ranks: Number of ranks W.
+
+    Source:
+        Peak of open_clip 3.3.0's ClipLoss, 16.2 to 17.5 bytes for each logit (fp32, W = 1).
+    """
+    return _DENSE_BYTES * batch * batch // ranks
