@@ -128,15 +128,11 @@ def describe_job(site: SiteProfile, request: JobRequest) -> BatchJob:
     options |= {name: str(value) for name, value in stated.items() if value is not None}
     further = (option.removeprefix("--").partition("=") for option in site.sbatch)
     options |= {name: value for name, _, value in further}
-    env = {"MEDVLP_MAX_RESTARTS": str(site.max_restarts), **site.env}
-    if site.cpus_per_task is not None:
-        # srun no longer takes it over from sbatch by itself
-        env["SRUN_CPUS_PER_TASK"] = str(site.cpus_per_task)
     srun_options, container = _container_words(site)
     return BatchJob(
         options=options,
         arguments=request.arguments,
-        env=env,
+        env={"MEDVLP_MAX_RESTARTS": str(site.max_restarts), **site.env},
         modules=site.modules,
         venv=site.venv or "",
         setup=site.setup,
