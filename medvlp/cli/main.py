@@ -36,6 +36,7 @@ _COMMANDS = {
     "probe": ("probe:probe", "Fit and judge small heads on features: classes or survival."),
     "knowledge": ("knowledge:app", "Build, show and search the knowledge graph; write prompts."),
     "train": ("train:train", "Train a model from a configuration (LightningCLI)."),
+    "status": ("status:status", "Tell how far trainings have come."),
     "submit": ("submit:submit", "Queue a training on a cluster, and tell what it will need."),
     "import": ("import_:import_release", "Convert a released model of another program."),
     "export": ("export:export", "Write a model bundle in the layout of another program."),

@@ -35,6 +35,7 @@ from medvlp.training.run import (
     finish_loggers,
     prepare_run_folder,
 )
+from medvlp.training.run_notes import NoteProgress
 from medvlp.training.selecting import KeepBest
 from medvlp.training.sharded.choice import chosen_strategy
 from medvlp.training.tracing import TraceSteps
@@ -171,6 +172,7 @@ class TrainCLI(LightningCLI):
             KeepBest(settings.select, allow_on_test=settings.allow_selection_on_test),
             self._recipe.keep(settings, config),
             *([ShowProgress()] if settings.progress else []),
+            NoteProgress(settings.folder),
             *([TraceSteps(settings.folder)] if settings.trace else []),
             KeepState(
                 settings.folder,

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch.loggers import CSVLogger
 
 from medvlp.io import publish_file
-from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, newest_checkpoint
+from medvlp.training.checkpoints.folder import (
+    CHECKPOINTS_FOLDER,
+    clear_leftovers,
+    newest_checkpoint,
+)
 from medvlp.training.launching import launched_rank
 from medvlp.training.shareable import without_local_paths
 
@@ -50,13 +54,19 @@ def deciding_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def where_to_go_on(run_folder: Path) -> tuple[Path, int] | None:
     """Return the newest whole checkpoint of a run and its step; None where the run begins.
 
+    What a killed process had begun to write is removed.
+
     Args:
         run_folder: The run's folder.
 
     Raises:
-        DataError: MV1707 if there are checkpoints and every one is damaged.
+        DataError: MV1707 if there are checkpoints and every one is damaged; MV1710 if the newest
+            is of another format.
     """
-    found = newest_checkpoint(run_folder / CHECKPOINTS_FOLDER)
+    folder = run_folder / CHECKPOINTS_FOLDER
+    if launched_rank() == 0:
+        clear_leftovers(folder)
+    found = newest_checkpoint(folder)
     if found is None:
         return None
     path, state = found

@@ -20,7 +20,18 @@ from medvlp.jobs.progress import Progress
 from medvlp.training.checkpoints.settings import CheckpointSettings
 from medvlp.training.launching import launched_rank
 from medvlp.training.resuming import build_csv_logger
+from medvlp.training.run_names import (
+    BUNDLE_FOLDER,
+    CLASSIFIER_FOLDER,
+    IMAGE_TOWER_FOLDER,
+    REPORT_GENERATOR_FOLDER,
+    RESULT_FOLDERS,
+    SEGMENTER_FOLDER,
+    STATE_FOLDER,
+    TEXT_TOWER_FOLDER,
+)
 from medvlp.training.selecting import SelectSettings
+from medvlp.training.wandb_rows import WandbRows, wandb_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,17 +50,6 @@ __all__ = [
     "finish_loggers",
     "prepare_run_folder",
 ]
-
-BUNDLE_FOLDER = "bundle"
-CLASSIFIER_FOLDER = "classifier"
-IMAGE_TOWER_FOLDER = "image_tower"
-REPORT_GENERATOR_FOLDER = "report_generator"
-SEGMENTER_FOLDER = "segmenter"
-TEXT_TOWER_FOLDER = "text_tower"
-_RESULTS = (
-    *(BUNDLE_FOLDER, CLASSIFIER_FOLDER, IMAGE_TOWER_FOLDER),
-    *(REPORT_GENERATOR_FOLDER, SEGMENTER_FOLDER, TEXT_TOWER_FOLDER),
-)
 
 
 class RunSettings(StrictModel):
@@ -89,7 +89,7 @@ def prepare_run_folder(settings: RunSettings) -> None:
     Raises:
         OutputError: If the folder holds what a run leaves (MV1704) or cannot be written (MV1104).
     """
-    for name in _RESULTS:
+    for name in RESULT_FOLDERS:
         if (settings.folder / name).exists():
             raise OutputError(
                 "MV1704",
@@ -103,7 +103,8 @@ def prepare_run_folder(settings: RunSettings) -> None:
 def build_loggers(settings: RunSettings, step: int = 0) -> list[Logger]:
     """Return the CSV logger, always, and Weights & Biases as the settings say.
 
-    Nothing that names the machine, its user, its files or a case is handed to Weights & Biases.
+    Nothing that names the machine, its user, its files or a case is handed to Weights & Biases. A
+    run that is taken up goes on under its id there; offline, each start has a folder of its own.
 
     Args:
         settings: The run.
@@ -129,9 +130,14 @@ def build_loggers(settings: RunSettings, step: int = 0) -> list[Logger]:
             silent=True,
         )
         experiment = wandb.init(
-            project="medvlp", name=settings.name, dir=settings.folder, settings=private
+            project="medvlp",
+            name=settings.name,
+            dir=settings.folder,
+            settings=private,
+            id=wandb_run_id(settings.folder / STATE_FOLDER),
+            resume="allow" if mode == "online" else None,
         )
-        loggers.append(WandbLogger(experiment=experiment))
+        loggers.append(WandbRows(experiment, holds=mode == "offline"))
     return loggers
 
 

@@ -25,7 +25,7 @@ def test_run__leaves_settings_logs_and_a_bundle_and_nothing_else(smoke_args, tmp
     folder = tmp_path / "run"
     found = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
     bundle = [f"bundle/{name}" for name in ("medvlp.json", "model.safetensors", "tokenizer.json")]
-    assert found == [*bundle, "config.yaml", "logs/metrics.csv"]
+    assert found == [*bundle, "config.yaml", "logs/metrics.csv", "state/progress.json"]
     assert capsys.readouterr().out == ""
 
     meta = load_bundle(folder / "bundle").meta

@@ -64,7 +64,7 @@ def test_attributes__are_learned_and_the_network_is_left(first):
     assert last(first, "validation/balanced_accuracy") > 0.8
     found = sorted(p.relative_to(first).as_posix() for p in first.rglob("*") if p.is_file())
     tower = ["image_tower/image_tower.json", "image_tower/model.safetensors"]
-    assert found == ["config.yaml", *tower, "logs/metrics.csv"]
+    assert found == ["config.yaml", *tower, "logs/metrics.csv", "state/progress.json"]
     _, meta = load_image_tower(first / "image_tower")
     assert meta.name == "renalclip-attributes-small"
     assert meta.provenance.data_sha256

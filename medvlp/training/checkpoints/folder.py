@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from medvlp.errors import DataError, MedvlpError, OutputError
-from medvlp.io import content_sha256, output_errors, publish_folder, write_json
+from medvlp.io import content_sha256, output_errors, publish_folder, temporaries, write_json
+from medvlp.training.checkpoints.names import (
+    CHECKPOINTS_FOLDER,
+    LATEST,
+    checkpoint_path,
+    list_checkpoints,
+    newest_step,
+)
 from medvlp.training.checkpoints.state_copy import StateBuffer
 from medvlp.training.checkpoints.state_tree import join_state
 
@@ -26,15 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from medvlp.training.checkpoints.state_copy import StateCopy
 
 __all__ = [
     "CHECKPOINTS_FOLDER",
     "FORMAT",
     "checkpoint_path",
+    "clear_leftovers",
     "newest_checkpoint",
     "read_checkpoint",
     "remove_older",
@@ -44,28 +48,11 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINTS_FOLDER = "checkpoints"
 FORMAT = "medvlp-checkpoint"
 _VERSION = 1
-_TENSORS, _STATE, _MANIFEST, _LATEST = (
-    "tensors.safetensors",
-    "state.json",
-    "manifest.json",
-    "latest.json",
-)
+_TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 _PIECE_BYTES = 8 * 2**20
-_NAME = re.compile(r"step_(\d{9,})")
 _HINT = "the older checkpoint is taken where there is one; otherwise begin a new run"
-
-
-def checkpoint_path(folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step lies.
-
-    Args:
-        folder: The run's folder of checkpoints.
-        step: Optimiser steps that were finished.
-    """
-    return folder / f"step_{step:09d}"
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -94,15 +81,15 @@ def write_copy(path: Path, copied: StateCopy) -> None:
     """
     copied.wait()
     document = json.dumps(copied.document, allow_nan=False).encode()
-    parts = {_TENSORS: (copied.header, copied.content.numpy()), _STATE: (document,)}
+    parts = {_TENSORS: (copied.header, copied.content.numpy().data), _STATE: (document,)}
     with publish_folder(path, replace=True) as partial, output_errors(path):
         hashes = {name: _write(partial / name, *content) for name, content in parts.items()}
         manifest = {"format": FORMAT, "version": _VERSION, "sha256": hashes}
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    write_json(path.parent / _LATEST, {"latest": path.name})
+    write_json(path.parent / LATEST, {"latest": path.name})
 
 
-def _write(path: Path, *parts: bytes | NDArray[np.uint8]) -> str:
+def _write(path: Path, *parts: bytes | memoryview) -> str:
     """Write a file in pieces and return its sha256; neither holds Python's lock."""
     digest = hashlib.sha256()
     with path.open("wb") as file:
@@ -122,12 +109,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         path: Folder of the checkpoint.
 
     Raises:
-        DataError: MV1707 if it is damaged, incomplete or of another version.
+        DataError: MV1707 if it is damaged or incomplete, MV1710 if it is of another format.
     """
     try:
         manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         if (manifest["format"], manifest["version"]) != (FORMAT, _VERSION):
-            raise _damaged(path, f"is {manifest['format']} {manifest['version']}")
+            raise DataError(
+                "MV1710",
+                f"checkpoint {path} is {manifest['format']} {manifest['version']}",
+                expected=f"{FORMAT} {_VERSION}",
+                hint="go on with the version of medvlp that began the run, or begin a new run",
+            )
         for name in (_TENSORS, _STATE):
             found, wanted = content_sha256(path / name), manifest["sha256"][name]
             if found != wanted:
@@ -153,16 +145,19 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         folder: The run's folder of checkpoints.
 
     Raises:
-        DataError: MV1707 if there are checkpoints and every one is damaged.
+        DataError: MV1707 if there are checkpoints and every one is damaged; MV1710 if one is of
+            another format, which is not damage and is not passed over.
     """
-    found = _checkpoints(folder)
-    latest = _latest(folder)
+    found = list_checkpoints(folder)
+    latest = newest_step(folder)
     candidates = [path for step, path in found if latest is None or step <= latest]
     refused: DataError | None = None
     for path in reversed(candidates or [path for _, path in found]):
         try:
             return path, read_checkpoint(path)
         except DataError as error:
+            if error.code != "MV1707":
+                raise
             logger.warning("%s", error)
             refused = error
     if refused is not None:
@@ -177,10 +172,10 @@ def remove_older(folder: Path, keep: int) -> None:
         folder: The run's folder of checkpoints.
         keep: How many stay, at least 1.
     """
-    latest = _latest(folder)
+    latest = newest_step(folder)
     if latest is None:
         return
-    done = [path for step, path in _checkpoints(folder) if step <= latest]
+    done = [path for step, path in list_checkpoints(folder) if step <= latest]
     for path in done[:-keep]:
         try:
             shutil.rmtree(path)
@@ -192,20 +187,14 @@ def remove_older(folder: Path, keep: int) -> None:
             ) from error
 
 
-def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
-    if not folder.is_dir():
-        return []
-    named = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
-    return sorted((int(match[1]), path) for match, path in named if match and path.is_dir())
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a killed process had begun to write; to be called while nobody writes.
 
-
-def _latest(folder: Path) -> int | None:
-    try:
-        name = json.loads((folder / _LATEST).read_text(encoding="utf-8"))["latest"]
-        match = _NAME.fullmatch(name)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return int(match[1]) if match else None
+    Args:
+        folder: The run's folder of checkpoints; it may be missing.
+    """
+    for path in folder.glob(".tmp-*"):
+        temporaries.remove(path)
 
 
 def _damaged(path: Path, what: str) -> DataError:

@@ -9,27 +9,36 @@ step, so no state of a generator has to be kept, on no device.
 from __future__ import annotations
 
 import logging
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
 from medvlp.data.loading import OrderedLoader
 from medvlp.data.randomness import step_seed
-from medvlp.distributed import any_rank
+from medvlp.distributed import any_rank, row_counts
 from medvlp.errors import OutputError
 from medvlp.training.checkpoints.folder import CHECKPOINTS_FOLDER, checkpoint_path
+from medvlp.training.checkpoints.origin import changed_parts, program_parts
+from medvlp.training.checkpoints.outcomes import SaveOutcomes
+from medvlp.training.checkpoints.place import PlaceInOrder, place_of
 from medvlp.training.checkpoints.plugin import StateFolders
-from medvlp.training.checkpoints.same_run import check_same_run
+from medvlp.training.checkpoints.same_run import (
+    check_same_run,
+    check_same_step,
+    check_takers,
+)
 from medvlp.training.checkpoints.stop_signals import StoppedRun, StopSignals
 from medvlp.training.checkpoints.timing import SaveClock, ends_now, validates_next
+from medvlp.training.wandb_rows import release_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from medvlp.errors import MedvlpError
     from medvlp.training.checkpoints.settings import CheckpointSettings
 
 __all__ = ["KeepState"]
@@ -68,18 +77,13 @@ class KeepState(Callback):
         self._signals = StopSignals()
         self._clock = SaveClock(settings)
         self._finished = 0
-        self._order: dict[str, Any] | None = None
+        self._place = PlaceInOrder()
         self._logs_are_due = False
         self._stopped: StoppedRun | None = None
-        self._writing_step: int | None = None
-        self._failure: MedvlpError | None = None
-        self._num_failures = 0
+        self._outcomes = SaveOutcomes(plugin, settings.failures_allowed)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Let the loader begin where the state that is taken up stands.
-
-        Lightning asks for the loader, and lets it read ahead, before it looks at the state of its
-        loops; so the place in the order is handed over when the loader is made.
 
         Args:
             trainer: The trainer.
@@ -87,18 +91,8 @@ class KeepState(Callback):
             stage: What begins.
         """
         data = getattr(trainer, "datamodule", None)
-        if data is None:
-            return
-        make = data.train_dataloader
-
-        def make_at_its_place() -> object:
-            loader = make()
-            if self._order is not None and isinstance(loader, OrderedLoader):
-                loader.load_state_dict(self._order)
-                self._order = None
-            return loader
-
-        data.train_dataloader = make_at_its_place
+        if data is not None:
+            self._place.hand_over(data)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -110,14 +104,13 @@ class KeepState(Callback):
             pl_module: The module in training.
             checkpoint: The state.
         """
-        loader = trainer.train_dataloader
-        order = loader.state_dict() if isinstance(loader, OrderedLoader) else None
-        checkpoint[_KEY] = {**self._shared(), "order": order}
+        own = {"order": place_of(trainer.train_dataloader), "program": program_parts()}
+        checkpoint[_KEY] = {**self._shared(), **own}
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Refuse the state of a run of other settings.
+        """Refuse the state of a run of other settings, and tell of another program.
 
         Args:
             trainer: The trainer.
@@ -128,8 +121,13 @@ class KeepState(Callback):
             DataError: MV1709, naming what differs.
         """
         stored = dict(checkpoint.get(_KEY, {}))
-        self._order = stored.pop("order", None)
+        self._place.take_up(stored.pop("order", None))
+        changed = changed_parts(stored.pop("program", {}))
         check_same_run(stored, self._shared())
+        own = (callback.state_key for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        check_takers(checkpoint.get("callbacks", {}), own)
+        if changed and trainer.is_global_zero:
+            logger.warning("the run goes on with another program: %s", "; ".join(changed))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over the signals, now that Lightning has set its own handlers.
@@ -137,7 +135,13 @@ class KeepState(Callback):
         Args:
             trainer: The trainer.
             pl_module: The module in training.
+
+        Raises:
+            DataError: If a state was taken up, but not on all ranks (MV1712), or without its place
+                in the order of samples (MV1711).
         """
+        self._place.check_handed_over(trainer.train_dataloader)
+        check_same_step(row_counts(trainer.global_step, pl_module.device), self._folder)
         self._signals.install()
         self._finished = trainer.global_step
         self._clock.restart(trainer.global_step)
@@ -155,7 +159,10 @@ class KeepState(Callback):
         """
         self._after_logging(trainer)
         total = trainer.fit_loop.epoch_loop.total_batch_idx
-        torch.manual_seed(step_seed(self._seed, total, trainer.global_rank))
+        seed = step_seed(self._seed, total, trainer.global_rank)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
 
     def on_train_batch_end(
         self,
@@ -186,11 +193,11 @@ class KeepState(Callback):
         if step == self._finished:  # gradients are being added up: no step has been finished
             return
         self._finished = step
-        self._look_at_disk()
+        self._outcomes.look()
         if validates_next(trainer, batch_idx) or ends_now(trainer):
             return
         is_asked = bool(self._signals.received)
-        if self._clock.looks(step) and any_rank(is_asked or self._has_failed):
+        if self._clock.looks(step) and any_rank(is_asked or self._outcomes.is_hopeless):
             self._end(trainer)
         elif self._clock.is_due(step) and not any_rank(self.plugin.is_writing):
             self._save(trainer)
@@ -247,7 +254,7 @@ class KeepState(Callback):
         step = trainer.global_step
         self.plugin.keep = self._settings.keep
         trainer.save_checkpoint(checkpoint_path(self._folder, step))
-        self._writing_step = step
+        self._outcomes.expect(step)
         self._clock.restart(step)
         self._logs_are_due = True
 
@@ -259,36 +266,19 @@ class KeepState(Callback):
         """
         is_asked = any_rank(bool(self._signals.received))
         if is_asked:
-            self._wait_for_disk()
+            self._outcomes.wait()
             self._save(trainer)
-            self._wait_for_disk()
-        if not is_asked or any_rank(self._failure is not None):
-            raise self._failure or OutputError("MV1106", "rank 0 could not write the run's state")
+            self._outcomes.wait()
+        failure = self._outcomes.failure
+        if not is_asked or any_rank(failure is not None):
+            raise failure or OutputError("MV1106", "rank 0 could not write the state of the run")
         why = self._signals.received or "a signal to another rank"
         self._stopped = StoppedRun(trainer.global_step, why, trainer.global_rank)
-
-    @property
-    def _has_failed(self) -> bool:
-        return self._num_failures > self._settings.failures_allowed
-
-    def _look_at_disk(self) -> None:
-        """Tell what became of the state that was written in the background, once it is known."""
-        if self._writing_step is None or self.plugin.is_writing:
-            return
-        step, self._writing_step = self._writing_step, None
-        self._failure = self.plugin.finish()
-        self._num_failures = self._num_failures + 1 if self._failure is not None else 0
-        if self._failure is not None:
-            logger.error("the state of step %d is not kept: %s", step, self._failure)
-
-    def _wait_for_disk(self) -> None:
-        self.plugin.wait()
-        self._look_at_disk()
 
     def _let_go(self) -> None:
         """Let the state reach the disk that is being written, and give the signals back."""
         try:
-            self._wait_for_disk()
+            self._outcomes.wait()
         finally:
             self.plugin.close()
             self._signals.restore()
@@ -302,5 +292,6 @@ class KeepState(Callback):
             for own in trainer.loggers:
                 own.save()
             self._logs_are_due = False
+        release_rows(trainer.loggers, self._outcomes.step_on_disk)
         if self._stopped is not None:
             raise self._stopped

@@ -123,6 +123,6 @@ def _describe(layout: _Layout) -> tuple[bytes, int]:
 
 
 def _mark(device: torch.device) -> torch.cuda.Event:
-    event = torch.cuda.Event()
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     event.record(torch.cuda.current_stream(device))
     return event

@@ -12,6 +12,7 @@ from medvlp.errors import DataError, OutputError
 from medvlp.training.checkpoints import folder as module
 from medvlp.training.checkpoints.folder import (
     checkpoint_path,
+    clear_leftovers,
     newest_checkpoint,
     read_checkpoint,
     remove_older,
@@ -83,12 +84,24 @@ def test_newest_checkpoint__takes_no_step_beyond_the_one_that_is_named(tmp_path:
     assert newest_step(tmp_path) == 100
 
 
-def test_read_checkpoint__refuses_another_format(tmp_path: Path) -> None:
-    path = write(tmp_path, 1)
+def test_newest_checkpoint__does_not_pass_over_another_format(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    path = write(tmp_path, 2)
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
-    with pytest.raises(DataError, match="is medvlp-checkpoint 99"):
-        read_checkpoint(path)
+    with pytest.raises(DataError, match="is medvlp-checkpoint 99") as caught:
+        newest_checkpoint(tmp_path)
+    assert caught.value.code == "MV1710"
+
+
+def test_clear_leftovers__removes_what_another_host_had_begun(tmp_path: Path) -> None:
+    clear_leftovers(tmp_path / "missing")
+    path = write(tmp_path, 1)
+    begun = tmp_path / ".tmp-00000000-1-00000000-step_000000002"
+    begun.mkdir()
+    (begun / "tensors.safetensors").write_bytes(b"half")
+    clear_leftovers(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.json", path.name]
 
 
 def test_write_checkpoint__leaves_the_older_one_where_the_disk_is_full(

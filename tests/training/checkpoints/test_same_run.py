@@ -1,9 +1,15 @@
 """Whose state is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from medvlp.errors import DataError
-from medvlp.training.checkpoints.same_run import check_same_run
+from medvlp.training.checkpoints.same_run import (
+    check_same_run,
+    check_same_step,
+    check_takers,
+)
 
 
 def test_check_same_run__takes_lists_for_tuples() -> None:
@@ -17,3 +23,17 @@ def test_check_same_run__names_what_differs_and_counts_the_rest() -> None:
         check_same_run(there, here)
     assert caught.value.code == "MV1709"
     assert "config.model.dim: 8 there, 16 here; and 1 more" in str(caught.value)
+
+
+def test_check_takers__lets_callbacks_be_added_and_none_be_left_out() -> None:
+    check_takers(["Average"], ["Average", "Speed"])
+    with pytest.raises(DataError, match="the state of Average, which this run lacks") as caught:
+        check_takers(["Average", "Speed"], ["Speed"])
+    assert caught.value.code == "MV1709"
+
+
+def test_check_same_step__names_the_rank_that_sees_another_checkpoint() -> None:
+    check_same_step([400, 400], Path("checkpoints"))
+    with pytest.raises(DataError, match="after step 400 and rank 2 after step 300") as caught:
+        check_same_step([400, 400, 300, 300], Path("checkpoints"))
+    assert caught.value.code == "MV1712"
