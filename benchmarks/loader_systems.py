@@ -15,7 +15,7 @@ from torchvision.transforms import CenterCrop, Compose, PILToTensor
 from benchmarks.loader_tiles import FILES, PAIRS
 from medvlp.data.dataset import PairsDataset
 from medvlp.data.image_codec import decode_image
-from medvlp.data.loading import ordered_loader
+from medvlp.data.loading import ordered_loader, start_loader_server
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
 from medvlp.pixels import fit_image, prepare_image
@@ -134,6 +134,8 @@ def first_batches(out: Path, batch: int, workers: int, *, resumed: bool) -> dict
         resumed: Whether the run is taken up in the middle of an epoch.
     """
     begin = time.perf_counter()
+    if workers:
+        start_loader_server()  # as training does before it builds the model
     loader = our_loader(out, batch, workers)
     if resumed:
         state = loader.state_dict()

@@ -18,7 +18,7 @@ from medvlp.data.sampler import GlobalOrderSampler
 from medvlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from medvlp.data.quarantine import BadSample
     from medvlp.data.sampler import BatchShare
 
-__all__ = ["OrderedLoader", "Ranked", "ordered_loader"]
+__all__ = ["OrderedLoader", "Ranked", "ordered_loader", "start_loader_server"]
 
 SampleT = TypeVar("SampleT")
 SampleT_co = TypeVar("SampleT_co", covariant=True)
@@ -109,9 +109,6 @@ class OrderedLoader(DataLoader[SampleT_co]):
             generator=torch.Generator(),
         )
         self._quarantine = quarantine or Quarantine()
-        if num_workers:
-            with _unstopped():
-                start_server({type(dataset).__module__, _module_of(collate), __name__})
 
     @property
     def order(self) -> GlobalOrderSampler:
@@ -174,20 +171,17 @@ class OrderedLoader(DataLoader[SampleT_co]):
         self.order.load_state(SamplerState(**state))
 
 
-def start_server(modules: set[str]) -> None:
+def start_loader_server(modules: Iterable[str] = ("medvlp.data.dataset",)) -> None:
     """Start the process that loader processes are forked from, and let it import what they need.
 
-    It is not waited for; where it runs already, nothing happens.
+    They then share what is imported. It is not waited for; where it runs already, nothing happens.
 
     Args:
-        modules: Names of the modules.
+        modules: Names of modules to import beside torch and this one.
     """
-    forkserver.set_forkserver_preload(sorted({*modules, "torch"} - {"__main__"}))
-    forkserver.ensure_running()
-
-
-def _module_of(collate: object) -> str:
-    return str(getattr(collate, "__module__", type(collate).__module__))
+    forkserver.set_forkserver_preload(["torch", __name__, *modules])
+    with _unstopped():
+        forkserver.ensure_running()
 
 
 @contextmanager

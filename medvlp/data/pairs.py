@@ -49,7 +49,7 @@ __all__ = [
     "write_pairs",
 ]
 
-_STORED = PAIRS_SCHEMA.append(pa.field(CHECKSUM, pa.int64()))
+STORED_SCHEMA = PAIRS_SCHEMA.append(pa.field(CHECKSUM, pa.int64()))
 MANIFEST_FILE = "pairs.parquet"
 INFO_FILE = "pairs.json"
 
@@ -190,7 +190,7 @@ def write_pairs(
                 del row["image"]
                 rows.append(row)
         shards = [shard_facts(path) for path in sorted(partial.glob("*.tar"))]
-        table = PairsTable(pa.Table.from_pylist(rows, schema=_STORED))
+        table = PairsTable(pa.Table.from_pylist(rows, schema=STORED_SCHEMA))
         write_manifest(partial, table, shards, modality=modality, mpp=mpp, tile_px=tile_px)
     return len(seen)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalShards", "Place", "ShardReader", "ShardSource", "ShardWriter"]
 
-_SAMPLE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_SAMPLE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
 MAX_SAMPLE_BYTES = 64 * 2**20
 
 
@@ -66,7 +66,7 @@ class ShardWriter:
         """Append a sample.
 
         Args:
-            sample_id: Letters, digits, ``_`` and ``-``, at most 100.
+            sample_id: Letters, digits, ``_`` and ``-``, at most 96.
             content: The compressed image.
             encoding: What it is compressed as; becomes the suffix.
 
@@ -74,7 +74,7 @@ class ShardWriter:
             ValueError: If the name is not such a name.
         """
         if not _SAMPLE_ID.fullmatch(sample_id):
-            msg = f"sample_id must be 1 to 100 letters, digits, '_' or '-', got {sample_id!r}"
+            msg = f"sample_id must be 1 to 96 letters, digits, '_' or '-', got {sample_id!r}"
             raise ValueError(msg)
         tar = self._current_tar()
         member = tarfile.TarInfo(f"{sample_id}.{encoding}")

@@ -42,9 +42,9 @@ def test_shard_writer__places_samples_where_the_tar_has_them(tmp_path):
     reader.close()
 
 
-@pytest.mark.parametrize("sample_id", ["", "a.b", "../x", "a/b", "x" * 101, "ä"])
+@pytest.mark.parametrize("sample_id", ["", "a.b", "../x", "a/b", "x" * 97, "ä"])
 def test_shard_writer__refuses_names_that_could_leave_the_shard(tmp_path, sample_id):
-    with pytest.raises(ValueError, match="sample_id must be 1 to 100 letters"):
+    with pytest.raises(ValueError, match="sample_id must be 1 to 96 letters"):
         ShardWriter(tmp_path, 2).add(sample_id, b"x", "jpg")
 
 

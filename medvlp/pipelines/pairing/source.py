@@ -47,6 +47,7 @@ class SourceRow:
         licence: Licence of the image.
         labels: Concepts that the source gives.
         anatomy: Part of the body that the source gives.
+        sample_id: Name that the source gives to the sample.
     """
 
     number: int
@@ -61,6 +62,7 @@ class SourceRow:
     licence: str = ""
     labels: tuple[str, ...] = ()
     anatomy: str = ""
+    sample_id: str = ""
 
 
 def read_source(
