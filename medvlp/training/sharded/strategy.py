@@ -22,7 +22,7 @@ from medvlp.training.sharded.clipping import (
     average_whole_gradients,
 )
 from medvlp.training.sharded.tensors import divided_like, fill_module, made_whole
-from medvlp.training.sharded.wrapping import built_on_rank_0, divide
+from medvlp.training.sharded.wrapping import built_on_rank_0, divide, gather_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,6 +102,18 @@ class FullySharded(DDPStrategy):
         self.setup_precision_plugin()
         for optimizer in self.optimizers:
             _step_one_by_one(optimizer)
+
+    def validation_step(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # as Lightning does
+        """Measure a batch; a rank that has none of its rows gathers what the others need.
+
+        Args:
+            args: The batch, None where this rank has none, and its number.
+            kwargs: The same by name.
+        """
+        output = super().validation_step(*args, **kwargs)
+        if args and args[0] is None:
+            gather_units(self._module())
+        return output
 
     def post_backward(self, closure_loss: torch.Tensor) -> None:
         """Average the gradients of what is not divided.

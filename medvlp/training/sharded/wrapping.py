@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch.distributed.device_mesh import DeviceMesh
 
-__all__ = ["built_on_rank_0", "divide"]
+__all__ = ["built_on_rank_0", "divide", "gather_units"]
 
 
 @contextmanager
@@ -59,6 +59,7 @@ def divide(
             continue
         for unit in shard_units(network):
             _hand_out(unit, device)
+            unit.register_forward_hook(_with_own_memory)
             small = small_parameters(network)
             fully_shard(
                 unit,
@@ -68,6 +69,23 @@ def divide(
                 ignored_params=small,
             )
     _hand_out(module, device)
+
+
+def gather_units(module: nn.Module) -> None:
+    """Gather every unit and let it go, as a way forth of the networks of a module would.
+
+    For a rank that has nothing to send through the networks while others have: they gather in the
+    order in which the units stand, and wait for all ranks.
+
+    Args:
+        module: What holds divided networks.
+    """
+    for network in module.children():
+        for unit in network.modules():
+            if isinstance(unit, FSDPModule):
+                unit.unshard()
+                if unit is not network:
+                    unit.reshard()
 
 
 def _hand_out(unit: nn.Module, device: torch.device) -> None:
@@ -92,8 +110,7 @@ def _from_rank_0(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return received
 
 
-def networks(module: nn.Module) -> list[FSDPModule]:
-    """Return the networks of a module that have been divided."""
-    return [
-        cast("FSDPModule", child) for child in module.children() if isinstance(child, FSDPModule)
-    ]
+def _with_own_memory(_unit: nn.Module, _inputs: object, output: object) -> object:
+    """Return a tensor that is no view of another, whose gradient FSDP could lose sight of."""
+    is_view = isinstance(output, torch.Tensor) and output._is_view()
+    return output.clone() if is_view else output

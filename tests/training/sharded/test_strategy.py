@@ -39,6 +39,7 @@ def arguments(smoke: list[str], folder: Path, ranks: int) -> list[str]:
 
 def run_all(rank, world_size, folder) -> None:
     os.environ |= {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    os.environ["OMP_NUM_THREADS"] = "1"  # else the trainer asks for more threads than are free
     smoke = json.loads((folder / "smoke.json").read_text())
     plain = KeepState.on_train_batch_start
     stop = -1

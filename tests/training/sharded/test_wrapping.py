@@ -91,10 +91,3 @@ def build_and_divide(rank, world_size, folder) -> None:
 
 def test_divide__hands_out_what_rank_0_built_and_gather_brings_it_back(tmp_path) -> None:
     run_in_worlds(build_and_divide, [2], tmp_path)
-
-
-def test_gather_weights__leaves_whole_ones_alone() -> None:
-    module = build(0)
-    before = dict(module.named_parameters())
-    gather_weights(module)
-    assert all(parameter is before[name] for name, parameter in module.named_parameters())
