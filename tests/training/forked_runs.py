@@ -10,11 +10,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+SMOKE = ROOT / "configs" / "smoke" / "clip.yaml"
+STEPS_OF_EPOCH = 12
+PATIENCE_S = 300
 
 
 class ForkedRuns:
@@ -60,6 +64,45 @@ class ForkedRuns:
         return json.loads(answer)
 
 
+def words_of_run(pairs: Path, epochs: int, ranks: int) -> list[str]:
+    """Return the command line of a small run that keeps its state often, but for its folder."""
+    return [
+        *("train", "fit", f"--config={SMOKE}", f"--data.folder={pairs}"),
+        "--model.encoder.image.architecture=test_vit",
+        *("--trainer.accelerator=cpu", f"--trainer.devices={ranks}", "--trainer.max_steps=-1"),
+        *(f"--trainer.max_epochs={epochs}", "--run.trace=true", "--run.progress=false"),
+        "--run.checkpoints.every_steps=2",
+    ]
+
+
+def trace(folder: Path) -> dict[tuple[int, int], tuple[list[str], str]]:
+    """Return samples and loss by step and rank; a step that was done again must be as it was."""
+    steps: dict[tuple[int, int], tuple[list[str], str]] = {}
+    for path in (folder / "trace").iterdir():
+        rank = int(path.stem.removeprefix("rank_"))
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            told = (entry["samples"], entry["loss"])
+            assert steps.setdefault((entry["step"], rank), told) == told, entry["step"]
+    return steps
+
+
+def num_steps(folder: Path) -> int:
+    """Return how many steps the first rank has traced, those that were done again too."""
+    path = folder / "trace" / "rank_0.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def half_written(folder: Path) -> set[str]:
+    """Return the states that are being written, or were when their process was killed."""
+    return {path.name for path in (folder / "checkpoints").glob(".tmp-*")}
+
+
+def bundle(folder: Path) -> dict[str, bytes]:
+    """Return the files of a run's bundle."""
+    return {path.name: path.read_bytes() for path in (folder / "bundle").iterdir()}
+
+
 def serve(log: Path) -> int:
     """Answer requests until they end; the processes of a run return here to leave."""
     with suppress(ImportError):
@@ -100,11 +143,11 @@ def run(words: list[str], rank: int, ranks: int, port: int, log: Path) -> int:
     return main(words)
 
 
-def wait_until(is_so: Any, seconds: float, what: str) -> None:
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
     """Look every two milliseconds until something is so."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE_S
     while not is_so():
-        assert time.monotonic() < until, f"waited {seconds:.0f} s for {what}"
+        assert time.monotonic() < until, f"waited {PATIENCE_S} s for {what}"
         time.sleep(0.002)
 
 
