@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from medvlp.text.tokenizer import CaptionTokenizer
+    from medvlp.text.file_tokenizer import ReportTokenizer
 
 __all__ = ["CaptionSurvey", "Captioned", "survey_captions"]
 
@@ -64,7 +64,7 @@ class CaptionSurvey:
 
 
 def survey_captions(
-    rows: Iterable[Captioned], tokenizer: CaptionTokenizer, max_tokens: int
+    rows: Iterable[Captioned], tokenizer: ReportTokenizer, max_tokens: int
 ) -> CaptionSurvey:
     """Look at every caption of some pairs as the tokenizer sees it.
 
@@ -77,7 +77,7 @@ def survey_captions(
     for row in rows:
         for caption in row.captions:
             owners.setdefault(caption, {})[row.sample_id] = None
-    unknown = tokenizer.vocabulary["[UNK]"]
+    unknown = tokenizer.vocabulary.get("[UNK]", -1)
     cut: dict[str, None] = {}
     unreadable: dict[str, None] = {}
     captions = list(owners)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from medvlp.data.sampler import Draw
     from medvlp.data.shards import Place
     from medvlp.knowledge.captions import CaptionAugmenter
-    from medvlp.text.tokenizer import CaptionTokenizer
+    from medvlp.text.file_tokenizer import ReportTokenizer
     from medvlp.types import ImagePreprocessing
 
 __all__ = ["PairCollator", "PairSample", "PairShare", "PairsDataset"]
@@ -241,7 +241,7 @@ class PairCollator:
     """
 
     def __init__(
-        self, tokenizer: CaptionTokenizer, max_tokens: int, concepts: ConceptNumbers
+        self, tokenizer: ReportTokenizer, max_tokens: int, concepts: ConceptNumbers
     ) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens

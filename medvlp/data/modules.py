@@ -25,7 +25,7 @@ from medvlp.data.groups import GroupBatches
 from medvlp.data.loading import ordered_loader
 from medvlp.data.order import OrderSettings
 from medvlp.data.pairs import read_pairs
-from medvlp.data.tokenizer_choice import TokenizerSettings, choose_tokenizer, read_tokenizer
+from medvlp.data.tokenizer_choice import TokenizerSettings, choose_any_tokenizer, read_tokenizer
 from medvlp.errors import UsageError
 from medvlp.knowledge.captions import CaptionAugmenter, CaptionSettings
 from medvlp.knowledge.store import read_graph
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from medvlp.data.concepts import ConceptNumbers
     from medvlp.data.pairs import PairsManifest
     from medvlp.knowledge.graph import KnowledgeGraph
-    from medvlp.text.tokenizer import CaptionTokenizer
+    from medvlp.text.file_tokenizer import ReportTokenizer
 
 __all__ = ["InputSettings", "PairsDataModule", "TokenizerSettings", "read_tokenizer"]
 
@@ -138,7 +138,7 @@ class PairsDataModule(pl.LightningDataModule):
         self._num_workers = num_workers
         self._cache_bytes = int(cache_gib * 2**30)
         self._manifest: PairsManifest | None = None
-        self._tokenizer: CaptionTokenizer | None = None
+        self._tokenizer: ReportTokenizer | None = None
 
     @property
     def manifest(self) -> PairsManifest:
@@ -152,14 +152,14 @@ class PairsDataModule(pl.LightningDataModule):
         return self._manifest
 
     @property
-    def tokenizer(self) -> CaptionTokenizer:
+    def tokenizer(self) -> ReportTokenizer:
         """The tokenizer: read from the file in the settings, else trained on the training captions.
 
         Raises:
             MedvlpError: If there are no pairs (MV1701, MV1705) or no such file (MV1410).
         """
         if self._tokenizer is None:
-            self._tokenizer = choose_tokenizer(
+            self._tokenizer = choose_any_tokenizer(
                 self._tokenizer_settings,
                 lambda: (caption for row in self.manifest.rows(TRAIN) for caption in row.captions),
             )

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel
+from medvlp.text.file_tokenizer import load_report_tokenizer
 from medvlp.text.tokenizer import CaptionTokenizer, train_tokenizer
 from medvlp.text.tokenizer_files import read_wordpiece_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["TokenizerSettings", "choose_tokenizer", "read_tokenizer"]
+    from medvlp.text.file_tokenizer import ReportTokenizer
+
+__all__ = ["TokenizerSettings", "choose_any_tokenizer", "choose_tokenizer", "read_tokenizer"]
 
 
 class TokenizerSettings(StrictModel):
@@ -44,6 +47,23 @@ def choose_tokenizer(
     if settings.file is not None:
         return read_tokenizer(settings.file)
     return train_tokenizer(texts(), settings.vocab_size)
+
+
+def choose_any_tokenizer(
+    settings: TokenizerSettings, texts: Callable[[], Iterable[str]]
+) -> ReportTokenizer:
+    """Read the tokenizer that the settings name, be it a decoder's, else train one.
+
+    Args:
+        settings: The settings.
+        texts: Gives the texts to train on; asked only then.
+
+    Raises:
+        ModelError: If there is no such file, or it is no tokenizer (MV1410).
+    """
+    if settings.file is not None and settings.file.suffix != ".txt":
+        return load_report_tokenizer(settings.file)
+    return choose_tokenizer(settings, texts)
 
 
 def read_tokenizer(path: Path) -> CaptionTokenizer:

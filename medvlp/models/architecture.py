@@ -7,8 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from medvlp.config.strict import StrictModel, rule_error
+from medvlp.models.decoder_sizes import DecoderTowerSettings
 
-__all__ = ["DualEncoderSettings", "ImageTowerSettings", "Projection", "TextTowerSettings"]
+__all__ = [
+    "DecoderTowerSettings",
+    "DualEncoderSettings",
+    "ImageTowerSettings",
+    "Projection",
+    "TextTowerSettings",
+]
 
 Projection = Literal["none", "linear", "mlp"]
 Width = Annotated[int, Field(ge=1, le=16384)]
@@ -100,11 +107,29 @@ class DualEncoderSettings(StrictModel):
     Attributes:
         embed_dim: Length D of an embedding.
         image: The image tower.
-        text: The text tower.
+        text: The text tower, a BERT.
+        decoder: A decoder language model as the text tower, in place of ``text``.
         temperature: First value of 1 / logit scale; the scale is learned.
     """
 
     embed_dim: Width = 256
     image: ImageTowerSettings
     text: TextTowerSettings = TextTowerSettings()
+    decoder: DecoderTowerSettings | None = None
     temperature: Annotated[float, Field(ge=0.01, le=1)] = 0.07
+
+    @model_validator(mode="after")
+    def _check_text(self) -> DualEncoderSettings:
+        if self.decoder is not None and self.text != TextTowerSettings():
+            raise rule_error(
+                "MV1002",
+                "text and decoder are both given, and text would have no effect",
+                expected="one of them",
+                at="text",
+            )
+        return self
+
+    @property
+    def text_tower(self) -> TextTowerSettings | DecoderTowerSettings:
+        """The text tower, whichever kind it is of."""
+        return self.decoder or self.text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from medvlp.errors import ModelError
+from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.bundle_files import check_bundle_files
 from medvlp.models.bundle_schema import (
     BUNDLE_FILE,
@@ -37,11 +38,11 @@ from medvlp.models.text_encoder import TextEncoder
 from medvlp.models.text_side import caption_text_encoder
 from medvlp.models.vision import ImageEncoder
 from medvlp.models.weights import check_fit, load_weights_into, read_safetensors
+from medvlp.text.file_tokenizer import load_report_tokenizer
 from medvlp.text.tokenizer import CaptionTokenizer
 from medvlp.text.tokenizer_files import load_tokenizer
 
 if TYPE_CHECKING:
-    from medvlp.models.architecture import DualEncoderSettings
     from medvlp.text.tokenizer_files import TextTokenizer
 
 __all__ = [
@@ -111,7 +112,8 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
     """
     meta = read_bundle_meta(folder)
     check_bundle_files(folder, meta.files)
-    tokenizer = load_tokenizer(folder / TOKENIZER_FILE)
+    architecture = meta.architecture
+    tokenizer = _load_tokenizer(folder / TOKENIZER_FILE, architecture)
     if tokenizer.vocab_size != meta.vocab_size:
         raise ModelError(
             "MV1410",
@@ -119,7 +121,6 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
             expected=f"{meta.vocab_size}, as {BUNDLE_FILE} says",
         )
     name = name if name.startswith(HUB_PREFIX) else meta.name
-    architecture = meta.architecture
     if isinstance(architecture, OpenClipSettings):
         sides = _open_clip_sides(name, architecture, tokenizer, folder, device)
     else:
@@ -144,6 +145,14 @@ def load_bundle_folder(name: str, folder: Path, *, device: str, precision: str) 
     )
 
 
+def _load_tokenizer(
+    path: Path, architecture: DualEncoderSettings | OpenClipSettings
+) -> TextTokenizer:
+    if isinstance(architecture, DualEncoderSettings) and architecture.decoder is not None:
+        return load_report_tokenizer(path)
+    return load_tokenizer(path)
+
+
 @dataclass(frozen=True)
 class _Sides:
     image: torch.nn.Module
@@ -159,7 +168,7 @@ def _own_sides(
     folder: Path,
     device: str,
 ) -> _Sides:
-    if not isinstance(tokenizer, CaptionTokenizer):
+    if settings.decoder is None and not isinstance(tokenizer, CaptionTokenizer):
         raise ModelError(
             "MV1410", f"{folder / TOKENIZER_FILE} is a byte-pair tokenizer", expected="WordPiece"
         )
@@ -169,7 +178,7 @@ def _own_sides(
     return _Sides(
         image=image,
         image_weights=image.state_dict(),
-        text=caption_text_encoder(name, model, settings.text, tokenizer, device),
+        text=caption_text_encoder(name, model, settings.text_tower, tokenizer, device),
         logit_scale=float(model.logit_scale.detach().exp()),
     )
 

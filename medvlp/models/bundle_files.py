@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import safetensors.torch
-
 from medvlp.config.strict import StrictModel
 from medvlp.errors import ModelError
 from medvlp.io import content_sha256, publish_folder, write_json
 from medvlp.models.bundle_schema import BUNDLE_FILE, TOKENIZER_FILE, WEIGHTS_FILE
+from medvlp.models.weight_parts import write_parts
 from medvlp.models.weights import check_finite
 
 if TYPE_CHECKING:
@@ -52,10 +51,10 @@ def publish_bundle(
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     check_finite(tensors, source)
     with publish_folder(folder) as partial:
-        safetensors.torch.save_file(tensors, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+        weights = write_parts(partial / WEIGHTS_FILE, tensors)
         for name, write in others.items():
             write(partial / name)
-        files = {name: content_sha256(partial / name) for name in (WEIGHTS_FILE, *others)}
+        files = {name: content_sha256(partial / name) for name in (*weights, *others)}
         meta = describe(files)
         write_json(partial / listing, meta.model_dump(mode="json"))
     return meta

@@ -13,6 +13,7 @@ from medvlp.config.strict import StrictModel, parse_model, rule_error
 from medvlp.errors import ConfigError, ModelError
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.open_clip_settings import OpenClipSettings
+from medvlp.models.weight_parts import joined_names
 from medvlp.types import ImagePreprocessing, Interpolation, Modality
 
 if TYPE_CHECKING:
@@ -194,10 +195,12 @@ def check_file_names(files: Iterable[str], wanted: set[str]) -> None:
     """Refuse a list of files that is not the wanted one; for use in validators.
 
     Args:
-        files: Names that a description lists.
+        files: Names that a description lists; weights may be in parts.
         wanted: Names that it must list.
     """
-    if set(files) != wanted:
+    names = set(files)
+    has_weights = names & {WEIGHTS_FILE, f"{WEIGHTS_FILE}.index.json"} or WEIGHTS_FILE not in wanted
+    if joined_names(names, WEIGHTS_FILE) != wanted or not has_weights:
         raise rule_error(
             "MV1002",
             f"names {sorted(files)}",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from medvlp.models.bundle_schema import BundleScale, ImageModality, Provenance
     from medvlp.models.dual_encoder import DualEncoder
     from medvlp.models.open_clip_settings import OpenClipSettings
-    from medvlp.text.tokenizer import CaptionTokenizer
     from medvlp.text.tokenizer_files import TextTokenizer
     from medvlp.types import ImagePreprocessing
 
@@ -51,7 +50,7 @@ class BundleCard:
 
 
 def save_bundle(
-    folder: Path, model: DualEncoder, tokenizer: CaptionTokenizer, card: BundleCard
+    folder: Path, model: DualEncoder, tokenizer: TextTokenizer, card: BundleCard
 ) -> BundleMeta:
     """Write a bundle of one of our own dual encoders.
 

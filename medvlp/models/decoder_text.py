@@ -10,15 +10,16 @@ Letters: B batch, T tokens, M hidden tokens, V pieces, W width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-from medvlp.config.strict import StrictModel, rule_error
+from medvlp.config.strict import StrictModel
 from medvlp.errors import ModelError
+from medvlp.models.decoder_sizes import DECODER_FAMILIES, DecoderSizes
 from medvlp.models.timm_towers import with_local_seed
 
 if TYPE_CHECKING:
@@ -33,50 +34,8 @@ __all__ = [
     "build_decoder",
 ]
 
-DecoderFamily = Literal["llama", "mistral", "qwen2", "qwen3"]
-DECODER_FAMILIES: tuple[DecoderFamily, ...] = ("llama", "mistral", "qwen2", "qwen3")
 _LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-Width = Annotated[int, Field(ge=1, le=65536)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-class DecoderSizes(StrictModel):
-    """A decoder to be built with random weights.
-
-    Attributes:
-        family: Whose architecture.
-        width: Width of a token.
-        layers: Number of transformer blocks.
-        heads: Number of attention heads; divides ``width``.
-        kv_heads: Number of heads of keys and values; divides ``heads``.
-        feedforward: Width inside a block's feed-forward part.
-    """
-
-    family: DecoderFamily = "llama"
-    width: Width = 128
-    layers: Annotated[int, Field(ge=1, le=256)] = 2
-    heads: Annotated[int, Field(ge=1, le=256)] = 2
-    kv_heads: Annotated[int, Field(ge=1, le=256)] = 1
-    feedforward: Width = 256
-
-    @model_validator(mode="after")
-    def _check_heads(self) -> DecoderSizes:
-        for part, whole in (("heads", "width"), ("kv_heads", "heads")):
-            if getattr(self, whole) % getattr(self, part):
-                raise rule_error(
-                    "MV1002",
-                    f"{part} {getattr(self, part)} does not divide {whole} {getattr(self, whole)}",
-                    expected=f"a divisor of {whole}",
-                    at=part,
-                )
-        if self.width // self.heads % 2:
-            raise rule_error(
-                "MV1002",
-                f"a head is {self.width // self.heads} wide",
-                expected="an even width, half of which is turned by a position",
-                at="heads",
-            )
-        return self
 
 
 class LoraSettings(StrictModel):

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from medvlp.errors import ModelError
+from medvlp.models.decoder_tower import DecoderTower
 from medvlp.models.text_side import TextSide
 from medvlp.models.text_tower import TextTower, build_projection
 from medvlp.models.timm_towers import build_random_tower, with_local_seed
@@ -21,7 +22,7 @@ from medvlp.models.timm_towers import build_random_tower, with_local_seed
 if TYPE_CHECKING:
     from medvlp.models.architecture import DualEncoderSettings
 
-__all__ = ["MAX_LOG_SCALE", "DualEncoder", "DualOutput"]
+__all__ = ["MAX_LOG_SCALE", "DualEncoder", "DualOutput", "build_text_tower"]
 
 MAX_LOG_SCALE = math.log(100.0)
 """Largest learned log of the logit scale, as in CLIP."""
@@ -46,7 +47,7 @@ class DualOutput:
 
 
 class DualEncoder(nn.Module):
-    """A timm image tower and a BERT text tower, each with a projection, and a learned logit scale.
+    """A timm image tower and a text tower, each with a projection, and a learned logit scale.
 
     Args:
         settings: Both towers and the embedding length.
@@ -64,17 +65,15 @@ class DualEncoder(nn.Module):
         super().__init__()
         self.settings = settings
         self.vocab_size = vocab_size
-        image = settings.image
+        image, text = settings.image, settings.text_tower
         tower = build_random_tower(image.architecture, image.options(), seed)
         width = _feature_width(tower, image.architecture)
 
         def build() -> tuple[nn.Module, nn.Module, nn.Module]:
             return (
                 build_projection(image.projection, width, settings.embed_dim, image.architecture),
-                TextTower(settings.text, vocab_size),
-                build_projection(
-                    settings.text.projection, settings.text.width, settings.embed_dim, "text"
-                ),
+                build_text_tower(settings, vocab_size),
+                build_projection(text.projection, text.width, settings.embed_dim, "text"),
             )
 
         self.image_tower = tower
@@ -132,6 +131,18 @@ class DualEncoder(nn.Module):
     def text_side(self) -> nn.Module:
         """Return the text tower and projection as one module: ids and mask to ``(B, D)``."""
         return TextSide(self.text_tower, self.text_projection)
+
+
+def build_text_tower(settings: DualEncoderSettings, vocab_size: int) -> nn.Module:
+    """Return the text tower of a dual encoder, with random weights.
+
+    Args:
+        settings: The dual encoder.
+        vocab_size: Number of pieces of the tokenizer.
+    """
+    if settings.decoder is not None:
+        return DecoderTower(settings.decoder, vocab_size)
+    return TextTower(settings.text, vocab_size)
 
 
 def _feature_width(tower: nn.Module, architecture: str) -> int:

@@ -99,7 +99,7 @@ def dual_encoder_flops(
     with torch.device("meta"):
         twin = DualEncoder(network.settings, network.vocab_size).eval()
         side = input_px or _input_px(twin)
-        length = tokens or network.settings.text.max_tokens
+        length = tokens or network.settings.text_tower.max_tokens
         pixels = torch.empty(1, 3, side, side)
         ids = torch.zeros(1, length, dtype=torch.long)
         mask = torch.ones(1, length, dtype=torch.bool)

@@ -67,6 +67,8 @@ def to_open_clip(
     """
     if isinstance(architecture, OpenClipSettings):
         return OpenClipForm(architecture, dict(state))
+    if architecture.decoder is not None:
+        _refuse("a decoder as the text tower")
     if not isinstance(tokenizer, CaptionTokenizer):
         _refuse("a byte-pair tokenizer with a BERT text tower")
     vision = _vision_config(architecture.image, input_px)

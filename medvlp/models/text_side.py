@@ -12,8 +12,8 @@ from medvlp.models.text_encoder import TextEncoder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medvlp.models.architecture import TextTowerSettings
-    from medvlp.text.tokenizer import CaptionTokenizer
+    from medvlp.models.architecture import DecoderTowerSettings, TextTowerSettings
+    from medvlp.text.tokenizer_files import TextTokenizer
 
 __all__ = ["HasText", "TextSide", "caption_text_encoder"]
 
@@ -46,7 +46,7 @@ class TextSide(nn.Module):
 
 
 class HasText(Protocol):
-    """A model with a BERT text tower."""
+    """A model with a text tower."""
 
     def text_side(self) -> nn.Module:
         """Return the text tower and projection as one module: ids and mask to ``(B, D)``."""
@@ -56,11 +56,11 @@ class HasText(Protocol):
 def caption_text_encoder(
     name: str,
     model: HasText,
-    settings: TextTowerSettings,
-    tokenizer: CaptionTokenizer,
+    settings: TextTowerSettings | DecoderTowerSettings,
+    tokenizer: TextTokenizer,
     device: str,
 ) -> TextEncoder:
-    """Return the text encoder of a model whose texts are cut into WordPieces.
+    """Return the text encoder of a model whose texts are cut into pieces and a mask of them.
 
     Args:
         name: The model's name.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import medvlp
+from medvlp.errors import ModelError
 from medvlp.models.bundle_schema import Provenance
+from medvlp.models.decoder_tower import DecoderOrigin, DecoderTower, take_decoder
 from medvlp.models.importers.bert import (
     POSITION_BUFFERS,
     bert_settings,
@@ -20,13 +22,18 @@ from medvlp.models.text_tower import (
     LoadedText,
     TextTowerMeta,
     load_text_tower,
+    take_text_tower,
 )
 from medvlp.models.weights import load_weights_into
+from medvlp.text.tokenizer import CaptionTokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["open_text_tower"]
+    from medvlp.models.dual_encoder import DualEncoder
+    from medvlp.text.file_tokenizer import ReportTokenizer
+
+__all__ = ["check_tokenizer", "give_text_tower", "open_text_tower"]
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _PREFIX = "bert."
@@ -70,6 +77,45 @@ def open_text_tower(folder: Path) -> LoadedText:
         files={},
     )
     return LoadedText(model, tokenizer, meta)
+
+
+def give_text_tower(
+    model: DualEncoder, folder: Path, tokenizer: ReportTokenizer
+) -> TextTowerMeta | DecoderOrigin:
+    """Give a dual encoder the text tower of a folder.
+
+    Args:
+        model: The dual encoder.
+        folder: As for :func:`open_text_tower`; or, for a decoder, a release of it.
+        tokenizer: The tokenizer that the dual encoder's captions come from.
+
+    Returns:
+        Where the weights come from.
+
+    Raises:
+        ModelError: If the folder cannot be used (MV14xx, MV21xx) or is of another tower (MV1409) or
+            tokenizer (MV2043).
+    """
+    if isinstance(model.text_tower, DecoderTower):
+        return take_decoder(model.text_tower, folder, tokenizer)
+    source = open_text_tower(folder)
+    take_text_tower(model, source, check_tokenizer(tokenizer), str(folder))
+    return source.meta
+
+
+def check_tokenizer(tokenizer: ReportTokenizer) -> CaptionTokenizer:
+    """Return the tokenizer if a BERT takes it.
+
+    Raises:
+        ModelError: If it is a decoder's (MV1410).
+    """
+    if not isinstance(tokenizer, CaptionTokenizer):
+        raise ModelError(
+            "MV1410",
+            "data.tokenizer.file is a decoder's tokenizer, and the text tower is a BERT",
+            expected="a lower-case WordPiece tokenizer, or model.encoder.decoder",
+        )
+    return tokenizer
 
 
 def _current_name(name: str) -> str:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from medvlp.errors import ModelError
+from medvlp.models.weight_parts import index_path, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,10 +47,16 @@ def refuse_pickle(path: Path) -> None:
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     """Read all tensors of a safetensors file onto the CPU.
 
+    Where the file is missing and its index lies in its place, the parts that the index names are
+    read: large weights are published in several files.
+
     Raises:
         ModelError: If the file is missing (MV1403), a pickle (MV1406), or damaged (MV1414).
     """
     refuse_pickle(path)
+    if not path.is_file() and index_path(path).is_file():
+        parts = read_parts(path)
+        return {name: tensor for part in parts for name, tensor in read_safetensors(part).items()}
     if not path.is_file():
         raise ModelError("MV1403", f"{path} does not exist", expected="a .safetensors file")
     try:

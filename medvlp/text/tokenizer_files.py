@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from medvlp.errors import ModelError
 from medvlp.text.clip_tokenizer import ClipTokenizer
+from medvlp.text.file_tokenizer import FileTokenizer
 from medvlp.text.tokenizer import CaptionTokenizer
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TextTokenizer", "load_tokenizer", "read_wordpiece_vocabulary"]
 
-TextTokenizer: TypeAlias = CaptionTokenizer | ClipTokenizer
+TextTokenizer: TypeAlias = CaptionTokenizer | ClipTokenizer | FileTokenizer
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _MAX_BYTES = 64 * 2**20

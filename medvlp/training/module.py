@@ -15,8 +15,7 @@ from medvlp.distributed import all_gather_with_grad, all_reduce_sum
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
-from medvlp.models.text_sources import open_text_tower
-from medvlp.models.text_tower import TextTowerMeta, take_text_tower
+from medvlp.models.text_sources import check_tokenizer, give_text_tower
 from medvlp.models.weights import load_weights_into, read_safetensors
 from medvlp.training.freezing import FreezeSettings, freeze_towers
 from medvlp.training.learner import Learner, check_text_length
@@ -25,6 +24,8 @@ from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from medvlp.training.results import TowerOrigin
 
 __all__ = ["ContrastiveModule"]
 
@@ -43,8 +44,8 @@ class ContrastiveModule(Learner):
         objective_options: Arguments of the objective.
         freeze: Which towers rest in the first epochs.
         image_from: Safetensors file of the image tower's weights to begin with, under timm's names.
-        text_from: Folder of a text tower to begin with: one that knowledge training wrote, or a
-            BERT of transformers.
+        text_from: Folder of a text tower to begin with: one that knowledge training wrote, a BERT
+            of transformers, or a decoder's release.
         seed: Fixes the random first weights.
     """
 
@@ -78,7 +79,7 @@ class ContrastiveModule(Learner):
         self._image_from = image_from
         self._text_from = text_from
         self.knowledge: torch.nn.Module | None = None
-        self.text_origin: TextTowerMeta | None = None
+        self.text_origin: TowerOrigin | None = None
         self._seed = seed
 
     def configure_model(self) -> None:
@@ -91,16 +92,17 @@ class ContrastiveModule(Learner):
         if self.dual_encoder is not None:
             return
         data = self.pairs
-        takes = self._settings.text.max_tokens
-        check_text_length(data.max_tokens, takes, "model.encoder.text.max_tokens")
+        kind = "text" if self._settings.decoder is None else "decoder"
+        takes = self._settings.text_tower.max_tokens
+        check_text_length(data.max_tokens, takes, f"model.encoder.{kind}.max_tokens")
+        if self._settings.decoder is None:
+            check_tokenizer(data.tokenizer)
         built = DualEncoder(self._settings, data.tokenizer.vocab_size, seed=self._seed)
         if self._image_from is not None:
             weights = read_safetensors(self._image_from)
             load_weights_into(built.image_tower, weights, str(self._image_from))
         if self._text_from is not None:
-            source = open_text_tower(self._text_from)
-            take_text_tower(built, source, data.tokenizer, str(self._text_from))
-            self.text_origin = source.meta
+            self.text_origin = give_text_tower(built, self._text_from, data.tokenizer)
         if getattr(self._objective, "needs_knowledge", False):
             self.knowledge = copy.deepcopy(built.text_side()).requires_grad_(False)
         self.dual_encoder = built.to(memory_format=torch.channels_last)

@@ -112,5 +112,6 @@ def _from_rank_0(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 def _with_own_memory(_unit: nn.Module, _inputs: object, output: object) -> object:
     """Return a tensor that is no view of another, whose gradient FSDP could lose sight of."""
-    is_view = isinstance(output, torch.Tensor) and output._is_view()
-    return output.clone() if is_view else output
+    if isinstance(output, torch.Tensor) and output._is_view():
+        return output.clone()
+    return output
