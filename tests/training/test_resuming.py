@@ -2,18 +2,23 @@
 
 import csv
 import json
+import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from medvlp.data.pairs import PairRecord, write_pairs
 from medvlp.errors import DataError
 from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.cli import main
 from medvlp.training.resuming import build_csv_logger, deciding_config, where_to_go_on
+from tests.training.wandb_files import wandb_records
 
 LONG = ("--trainer.max_epochs=2", "--trainer.max_steps=-1", "--run.trace=true")
 
@@ -85,6 +90,100 @@ def test_run__refuses_to_go_on_with_other_settings(smoke_args, stop_at) -> None:
     ) as caught:
         main([*smoke_args, "--model.optimizer.learning_rate=0.5"])
     assert caught.value.code == "MV1709"
+
+
+def test_run__refuses_other_settings_before_it_loads_a_weight(smoke_args, stop_at) -> None:
+    stop_at(0)
+    assert main(smoke_args) == 75
+    stop_at(-1)
+    with pytest.raises(DataError, match=r"embed_dim: 16 there, 8 here") as caught:
+        main([*smoke_args, "--model.encoder.embed_dim=8"])
+    assert caught.value.code == "MV1709"
+
+
+def test_run__goes_on_where_its_data_has_moved_and_not_with_other_data(
+    smoke_args, striped_pairs, tmp_path, stop_at
+) -> None:
+    stop_at(0)
+    assert main(smoke_args) == 75
+    moved = tmp_path / "moved"
+    shutil.copytree(striped_pairs, moved)
+    stop_at(-1)
+    assert main([*smoke_args, f"--data.folder={moved}"]) == 0
+    shutil.rmtree(tmp_path / "run")
+    stop_at(0)
+    assert main(smoke_args) == 75
+    stop_at(-1)
+    records = [
+        PairRecord(
+            sample_id=f"tile_{index:03d}",
+            image=np.full((32, 32, 3), index, dtype=np.uint8),
+            captions=("plain",),
+            group_id=index,
+            split="train" if index < 48 else "validation",
+        )
+        for index in range(60)
+    ]
+    other = tmp_path / "other"
+    write_pairs(other, records, modality="slide", mpp=0.5, tile_px=32, encoding="png")
+    with pytest.raises(DataError, match=r"data_hash: .* there, .* here") as caught:
+        main([*smoke_args, f"--data.folder={other}"])
+    assert caught.value.code == "MV1752"
+
+
+def logged_steps(folder: Path) -> list[list[int]]:
+    """Return the steps of each start that W&B has on the disk, in the order of the starts."""
+    found = []
+    for path in sorted((folder / "wandb").glob("offline-run-*/*.wandb"), key=os.path.getmtime):
+        rows = [record.history for record in wandb_records(path.read_bytes())]
+        found.append([int(row.step.num) for row in rows if row.item])
+    return found
+
+
+@pytest.mark.slow
+def test_run__killed_and_taken_up_is_one_run_of_wandb_with_each_step_once(
+    smoke_args, tmp_path, stop_at, monkeypatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    args = [*smoke_args, *LONG, "--trainer.max_epochs=1", "--run.wandb=offline"]
+    args += ["--trainer.log_every_n_steps=1", "--run.checkpoints.every_steps=4"]
+    plain = KeepState.on_train_batch_start
+
+    def start(self, trainer, pl_module, batch, batch_idx):
+        plain(self, trainer, pl_module, batch, batch_idx)
+        self.plugin.wait()
+        if batch_idx == 7:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeepState, "on_train_batch_start", start)
+        with pytest.raises(Killed):
+            main(args)
+    stop_at(9)
+    assert main(args) == 75
+    stop_at(-1)
+    assert main(args) == 0
+    assert logged_steps(tmp_path / "run") == [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9], [10, 11]]
+    names = {path.name.rsplit("-", 1)[1] for path in (tmp_path / "run" / "wandb").glob("offline-*")}
+    assert len(names) == 1
+
+
+@pytest.mark.slow
+def test_run__taken_up_with_other_loader_processes_is_the_same_run(
+    smoke_args, tmp_path, stop_at
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    args = [*smoke_args, *LONG, "--trainer.max_epochs=1"]
+    assert main([*args, f"--run.folder={whole}"]) == 0
+    stop_at(4)
+    assert main([*args, f"--run.folder={parts}", "--data.num_workers=1"]) == 75
+    stop_at(-1)
+    assert main([*args, f"--run.folder={parts}", "--data.num_workers=0"]) == 0
+    assert trace(parts) == trace(whole)
+    mine, theirs = weights(parts), weights(whole)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 def test_deciding_config__leaves_out_places_processes_and_logs() -> None:

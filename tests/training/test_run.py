@@ -7,13 +7,13 @@ import sys
 
 import pytest
 import yaml
-from wandb.proto import wandb_internal_pb2
 
 from medvlp.errors import OutputError
 from medvlp.models.bundle import load_bundle
 from medvlp.training.cli import main
 from medvlp.training.pairs_run import SaveBundle
 from medvlp.training.run import RunSettings, _wandb_mode, prepare_run_folder
+from tests.training.wandb_files import texts_of, wandb_records
 
 
 def settings(folder, **more) -> RunSettings:
@@ -111,44 +111,13 @@ def test_wandb__is_online_with_a_key_in_netrc(tmp_path, monkeypatch):
     assert _wandb_mode(settings(tmp_path)) == "online"
 
 
-def wandb_texts(content: bytes) -> list[str]:
-    """Every text of an offline run: its records are split over blocks of 32 KiB, as LevelDB's are.
-
-    Bytes alone will not do to look for a name of two letters: the numbers beside hold it by chance.
-    """
-    blocks, record, texts = [content[7:32768]], b"", []
-    blocks += [content[at : at + 32768] for at in range(32768, len(content), 32768)]
-    for block in blocks:
-        at = 0
-        while at + 7 <= len(block):
-            length, kind = int.from_bytes(block[at + 4 : at + 6], "little"), block[at + 6]
-            record += block[at + 7 : at + 7 + length]
-            at += 7 + length
-            if kind in (1, 4):
-                texts += texts_of(wandb_internal_pb2.Record.FromString(record))
-                record = b""
-    return texts
-
-
-def texts_of(message) -> list[str]:
-    texts = []
-    for field, value in message.ListFields():
-        several = value if field.is_repeated else [value]
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            texts += [str(word) for pair in value.items() for word in pair]
-        elif field.message_type is not None:
-            texts += [text for each in several for text in texts_of(each)]
-        else:
-            texts += [text for text in several if isinstance(text, str)]
-    return texts
-
-
 @pytest.mark.slow
 def test_wandb__offline_holds_nothing_of_machine_user_or_paths(smoke_args, tmp_path, striped_pairs):
     main([*smoke_args, "--run.wandb=offline"])
     records = list((tmp_path / "run" / "wandb").rglob("*.wandb"))
     assert len(records) == 1
-    texts = wandb_texts(records[0].read_bytes())
+    found = wandb_records(records[0].read_bytes())
+    texts = [text for record in found for text in texts_of(record)]
     assert "train/loss" in texts
     assert not {socket.gethostname(), getpass.getuser()} & set(texts)
     for secret in (str(tmp_path), str(striped_pairs), "tile_000", sys.argv[0]):

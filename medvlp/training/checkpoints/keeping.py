@@ -83,16 +83,14 @@ class KeepState(Callback):
         self._outcomes = SaveOutcomes(plugin, settings.failures_allowed)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Let the loader begin where the state that is taken up stands.
+        """Look at a state that is taken up before Lightning loads the first weight from it.
 
         Args:
             trainer: The trainer.
             pl_module: The module in training.
             stage: What begins.
         """
-        data = getattr(trainer, "datamodule", None)
-        if data is not None:
-            self._place.hand_over(data)
+        self.plugin.check = lambda state: self._take_up(trainer, state)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -106,28 +104,6 @@ class KeepState(Callback):
         """
         own = {"order": place_of(trainer.train_dataloader), "program": program_parts()}
         checkpoint[_KEY] = {**self._shared(), **own}
-
-    def on_load_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Refuse the state of a run of other settings, and tell of another program.
-
-        Args:
-            trainer: The trainer.
-            pl_module: The module in training.
-            checkpoint: The state.
-
-        Raises:
-            DataError: MV1709, naming what differs.
-        """
-        stored = dict(checkpoint.get(_KEY, {}))
-        self._place.take_up(stored.pop("order", None))
-        changed = changed_parts(stored.pop("program", {}))
-        check_same_run(stored, self._shared())
-        own = (callback.state_key for callback in trainer.callbacks)  # type: ignore[attr-defined]
-        check_takers(checkpoint.get("callbacks", {}), own)
-        if changed and trainer.is_global_zero:
-            logger.warning("the run goes on with another program: %s", "; ".join(changed))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over the signals, now that Lightning has set its own handlers.
@@ -249,6 +225,21 @@ class KeepState(Callback):
 
     def _shared(self) -> dict[str, Any]:
         return {"seed": self._seed, "config": self._config}
+
+    def _take_up(self, trainer: pl.Trainer, state: Mapping[str, Any]) -> None:
+        """Refuse a state of other settings or other data, and tell of another program.
+
+        Raises:
+            DataError: MV1709 or MV1752, naming what differs.
+        """
+        stored = dict(state.get(_KEY, {}))
+        place, changed = stored.pop("order", None), changed_parts(stored.pop("program", {}))
+        check_same_run(stored, self._shared())
+        own = (callback.state_key for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        check_takers(state.get("callbacks", {}), own)
+        self._place.take_up(place, getattr(trainer, "datamodule", None))
+        if changed and trainer.is_global_zero:
+            logger.warning("the run goes on with another program: %s", "; ".join(changed))
 
     def _save(self, trainer: pl.Trainer) -> None:
         step = trainer.global_step

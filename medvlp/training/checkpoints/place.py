@@ -36,33 +36,28 @@ class PlaceInOrder:
         self._was_told = False
         self._place: dict[str, Any] | None = None
 
-    def take_up(self, place: dict[str, Any] | None) -> None:
-        """Go on at a place.
+    def take_up(self, place: dict[str, Any] | None, data: MakesLoader | None) -> None:
+        """Let the loader of a run begin at a place.
+
+        The loader is made here, so that other data is refused before anything else is taken up,
+        and because a trainer lets it read ahead before it looks at the state of its loops.
 
         Args:
             place: What :func:`place_of` returned when the state was kept.
+            data: What makes the loader.
+
+        Raises:
+            DataError: MV1752 or MV1753 if the place belongs to another order.
         """
         self._is_taken_up, self._was_told, self._place = True, place is not None, place
-
-    def hand_over(self, data: MakesLoader) -> None:
-        """Let the loader begin there, as soon as it is made.
-
-        Lightning asks for the loader, and lets it read ahead, before it looks at the state of its
-        loops.
-
-        Args:
-            data: What makes the loader.
-        """
+        if place is None or data is None:
+            return
         make = data.train_dataloader
-
-        def make_at_its_place() -> object:
-            loader = make()
-            if self._place is not None and isinstance(loader, OrderedLoader):
-                loader.load_state_dict(self._place)
-                self._place = None
-            return loader
-
-        data.train_dataloader = make_at_its_place
+        made = [make()]
+        if isinstance(made[0], OrderedLoader):
+            made[0].load_state_dict(place)
+            self._place = None
+        data.train_dataloader = lambda: made.pop() if made else make()
 
     def check_handed_over(self, loader: object) -> None:
         """Refuse to go on with the samples at another place than where the run stood.

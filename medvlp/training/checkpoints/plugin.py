@@ -6,13 +6,16 @@ import logging
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from medvlp.errors import MedvlpError, OutputError
 from medvlp.training.checkpoints.folder import read_checkpoint, remove_older, write_copy
 from medvlp.training.checkpoints.state_copy import StateBuffer, StateCopy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["StateFolders"]
 
@@ -28,10 +31,12 @@ class StateFolders(CheckpointIO):
 
     Attributes:
         keep: How many states stay.
+        check: Looks at a state before anything of it is taken up; it may refuse.
     """
 
     def __init__(self) -> None:
         self.keep = 2
+        self.check: Callable[[Mapping[str, Any]], None] | None = None
         self._buffer = StateBuffer()
         self._threads: ThreadPoolExecutor | None = None
         self._writing: Future[None] | None = None
@@ -105,9 +110,12 @@ class StateFolders(CheckpointIO):
             weights_only: Not used: nothing can be run by reading.
 
         Raises:
-            DataError: MV1707 if it is damaged.
+            DataError: MV1707 if it is damaged; what the check raises.
         """
-        return read_checkpoint(Path(path))
+        state = read_checkpoint(Path(path))
+        if self.check is not None:
+            self.check(state)
+        return state
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint.

@@ -37,10 +37,9 @@ def test_place_of__is_known_where_there_is_an_order() -> None:
     assert told["samples_consumed"] == 6
 
 
-def test_place_in_order__is_handed_to_the_first_loader() -> None:
+def test_place_in_order__is_where_the_first_loader_begins() -> None:
     place, data = PlaceInOrder(), SimpleNamespace(train_dataloader=loader)
-    place.take_up(place_of(trained(3)))
-    place.hand_over(data)
+    place.take_up(place_of(trained(3)), data)
     made = data.train_dataloader()
     assert place_of(made) == place_of(trained(3))
     place.check_handed_over(made)
@@ -48,20 +47,18 @@ def test_place_in_order__is_handed_to_the_first_loader() -> None:
 
 
 def test_place_in_order__is_refused_by_other_data() -> None:
-    place, data = PlaceInOrder(), SimpleNamespace(train_dataloader=lambda: loader("b"))
-    place.take_up(place_of(trained(1)))
-    place.hand_over(data)
+    data = SimpleNamespace(train_dataloader=lambda: loader("b"))
     with pytest.raises(DataError, match="data_hash: 'a' there, 'b' here") as caught:
-        data.train_dataloader()
+        PlaceInOrder().take_up(place_of(trained(1)), data)
     assert caught.value.code == "MV1752"
 
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_place_in_order__is_not_lost_silently(is_told: bool) -> None:
-    place = PlaceInOrder()
+    place, data = PlaceInOrder(), SimpleNamespace(train_dataloader=list)
     place.check_handed_over([])
     place.check_handed_over(loader())
-    place.take_up(place_of(trained(1)) if is_told else None)
+    place.take_up(place_of(trained(1)) if is_told else None, data)
     with pytest.raises(DataError, match="order of samples") as caught:
         place.check_handed_over([] if is_told else loader())
     assert caught.value.code == "MV1711"

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from medvlp.data.loading import OrderedLoader, ordered_loader
+from medvlp.data.order import OrderSettings
+from medvlp.data.sampler import Draw
 from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.settings import CheckpointSettings
@@ -54,3 +57,29 @@ def trainer_with(keep: KeepState, folder: Path, *others, **more) -> pl.Trainer:
         use_distributed_sampler=False,
         **settings,
     )
+
+
+class Points(pl.LightningDataModule):
+    """Eight batches of two points in an order that can be taken up."""
+
+    def train_dataloader(self) -> OrderedLoader:
+        values = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+        return ordered_loader(
+            Rows(values),
+            OrderSettings(seed=1, batch_size=2),
+            lambda rows: [torch.stack(list(rows))],
+            num_samples=16,
+            data_hash="points",
+            num_workers=0,
+            trainer=None,
+        )
+
+
+class Rows(Dataset):
+    """Gives the row that is drawn."""
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self._values = values
+
+    def __getitem__(self, draw: Draw) -> torch.Tensor:
+        return self._values[draw.index]
