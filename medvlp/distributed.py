@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _ObjectT = TypeVar("_ObjectT")
-_BYTES_AT_A_TIME = 2**28
+_BYTES_AT_A_TIME = 2**28  # received by a rank
 
 
 def world_size() -> int:

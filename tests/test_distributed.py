@@ -6,6 +6,10 @@ from medvlp.distributed import (
     all_reduce_max,
     all_reduce_sum,
     any_rank,
+    gather_objects,
+    gather_rows,
+    of_first_rank,
+    preceding_rows,
     rank,
     row_counts,
     world_size,
@@ -31,9 +35,21 @@ def work(rank_, world_size_, folder):
         "flags": all_gather_with_grad(torch.tensor([rank_ == 1])),
         "ids": all_gather_with_grad(torch.full((SIZES[rank_],), rank_)),
         "any": (any_rank(rank_ == 2), any_rank(False)),
+        "objects": gather_objects(["a", "b"][:rank_]),
+        "first": of_first_rank(0.1 * (rank_ + 1)),
+        "rows": gather_rows(columns(rank_)),
+        "none": gather_rows(None),
+        "before": preceding_rows(mine.detach()[:, :1], SIZES),
         "largest": all_reduce_max(torch.tensor([float(rank_), -float(rank_)])),
     }
     torch.save(results, folder / f"rank{rank_}.pt")
+
+
+def columns(rank_):
+    """Return rows of several types, of which one has an odd number of bytes."""
+    mine = torch.arange(SIZES[rank_]) + 10 * rank_
+    wide = mine.double().view(-1, 1, 1).expand(-1, 2, 3) / 7
+    return {"id": mine, "is_odd": mine % 2 == 1, "wide": wide, "half": mine.to(torch.bfloat16)}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +83,28 @@ def test_all_gather_with_grad__sums_what_all_ranks_derive(ranks):
     assert torch.equal(actual, expected)
 
 
+def test_gather_rows__joins_columns_of_all_types_in_one_exchange(ranks):
+    ids = torch.tensor([0, 1, 20, 21, 22])
+    for results in ranks:
+        rows = results["rows"]
+        assert torch.equal(rows["id"], ids)
+        assert rows["is_odd"].tolist() == [False, True, False, True, False]
+        assert torch.equal(rows["wide"], (ids.double() / 7).view(-1, 1, 1).expand(-1, 2, 3))
+        assert torch.equal(rows["half"], ids.to(torch.bfloat16))
+        assert results["none"] == {}
+
+
+def test_preceding_rows__pass_over_ranks_without_rows(ranks):
+    found = torch.cat([results["before"] for results in ranks]).flatten()
+    assert found.tolist() == [24.0, 0.0, 2.0, 20.0, 22.0]
+
+
+def test_of_first_rank_and_gather_objects__are_equal_on_every_rank(ranks):
+    for results in ranks:
+        assert results["first"] == 0.1
+        assert results["objects"] == [[], ["a"], ["a", "b"]]
+
+
 def test_all_reduce__agrees_on_every_rank(ranks):
     for results in ranks:
         assert results["total"].item() == 0 + 1 + 2 + 3 + sum(range(20, 26))
@@ -78,6 +116,10 @@ def test_collectives__are_the_identity_without_a_process_group():
     assert (rank(), world_size()) == (0, 1)
     assert row_counts(2, x.device) == [2]
     assert all_gather_with_grad(x) is x
+    assert (of_first_rank(0.5), gather_objects("a")) == (0.5, ["a"])
+    assert gather_rows({"x": x})["x"].tolist() == [1, 1]
+    assert gather_rows({"x": x[:0]}) == gather_rows(None) == {}
+    assert preceding_rows(torch.tensor([1, 2, 3]), [3]).tolist() == [3, 1, 2]
     assert all_reduce_sum(x) is x
     assert torch.equal(all_reduce_max(x), x.detach())
     assert not all_reduce_max(x).requires_grad

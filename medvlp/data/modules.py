@@ -141,6 +141,11 @@ class PairsDataModule(pl.LightningDataModule):
         self._tokenizer: ReportTokenizer | None = None
 
     @property
+    def batch_size(self) -> int:
+        """Number of pairs of a global batch."""
+        return self._order.batch_size
+
+    @property
     def manifest(self) -> PairsManifest:
         """The folder of pairs, read once.
 
@@ -221,7 +226,7 @@ class PairsDataModule(pl.LightningDataModule):
         return self._loader(VALIDATION, None)
 
     def loader(self, split: str) -> DataLoader[PairSample]:
-        """Return a loader of a split, in whole batches and with images and captions unchanged.
+        """Return a loader of a split, with images and captions unchanged; the last may be short.
 
         Args:
             split: Part of the folder.
@@ -250,7 +255,8 @@ class PairsDataModule(pl.LightningDataModule):
             cache_bytes=self._cache_bytes,
             captions=self._augmenter() if is_training else None,
         )
-        settings = self._order if is_training else replace(self._order, groups=None)
+        measured = replace(self._order, groups=None, last_batch="keep")
+        settings = self._order if is_training else measured
         group_id = np.array([row.group_id for row in dataset.rows], dtype=np.int64)
         return ordered_loader(
             dataset,

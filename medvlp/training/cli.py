@@ -22,7 +22,7 @@ from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
-from medvlp.training.joining import JoinBatchNorms
+from medvlp.training.joining import JoinRanks
 from medvlp.training.launching import check_launch, was_started_again
 from medvlp.training.quiet import quiet_libraries
 from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES
@@ -157,7 +157,7 @@ class TrainCLI(LightningCLI):
             kwargs["logger"] = self._loggers
         own = self._callbacks(settings, text)
         kwargs["callbacks"] = [*(chosen["callbacks"] or []), *own]
-        plugins: list[object] = [*(chosen["plugins"] or []), self._state_folders, JoinBatchNorms()]
+        plugins: list[object] = [*(chosen["plugins"] or []), self._state_folders, JoinRanks()]
         if SLURMEnvironment.detect():
             plugins.append(SLURMEnvironment(auto_requeue=False))
         kwargs["plugins"] = plugins

@@ -11,9 +11,7 @@ from medvlp.config.strict import StrictModel
 if TYPE_CHECKING:
     from torch import nn
 
-    from medvlp.models.dual_encoder import DualEncoder
-
-__all__ = ["Epochs", "FreezeSettings", "freeze_towers", "rest_tower"]
+__all__ = ["Epochs", "FreezeSettings", "rest_tower"]
 
 Epochs = Annotated[int, Field(ge=0)] | Literal["all"]
 
@@ -28,18 +26,6 @@ class FreezeSettings(StrictModel):
 
     image_tower_epochs: Epochs = 0
     text_tower_epochs: Epochs = 0
-
-
-def freeze_towers(model: DualEncoder, settings: FreezeSettings, epoch: int) -> None:
-    """Put towers to rest, or wake them up, as an epoch begins.
-
-    Args:
-        model: The dual encoder.
-        settings: How long towers rest.
-        epoch: The epoch that begins, from 0.
-    """
-    rest_tower(model.image_tower, settings.image_tower_epochs, epoch)
-    rest_tower(model.text_tower, settings.text_tower_epochs, epoch)
 
 
 def rest_tower(tower: nn.Module, epochs: Epochs, epoch: int) -> None:

@@ -10,15 +10,17 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from medvlp.errors import MedvlpError, UsageError
+from medvlp.training.freezing import rest_tower
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings, build_optimizer
 from medvlp.training.stepping import scheduled, validate_after_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from lightning.pytorch.core.optimizer import LightningOptimizer
 
     from medvlp.losses.report import LossReport
+    from medvlp.training.freezing import Epochs
 
 __all__ = ["Learner", "check_text_length"]
 
@@ -61,6 +63,10 @@ class Learner(pl.LightningModule, ABC):
             RuntimeError: If no trainer has taken the module yet.
         """
 
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return towers that may rest, and in how many epochs from the first they do."""
+        return ()
+
     def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
         """Return weights beside the network that are trained too, by name."""
         return ()
@@ -79,9 +85,18 @@ class Learner(pl.LightningModule, ABC):
                 expected="trainer.devices=1 and trainer.num_nodes=1",
             )
 
+    def on_train_start(self) -> None:
+        """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
+        self._rest()
+
     def on_train_epoch_start(self) -> None:
-        """Let validation follow epochs of any number of batches."""
+        """Put towers to rest or wake them up; let validation follow epochs of any length."""
+        self._rest()
         validate_after_epoch(self.trainer)
+
+    def _rest(self) -> None:
+        for tower, epochs in self.resting():
+            rest_tower(tower, epochs, self.current_epoch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule over all steps of the run."""

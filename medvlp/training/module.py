@@ -11,19 +11,21 @@ import torch
 
 from medvlp.data.batch import Batch
 from medvlp.data.modules import PairsDataModule
-from medvlp.distributed import all_gather_with_grad, all_reduce_sum
+from medvlp.distributed import all_gather_with_grad, all_reduce_sum, row_counts
 from medvlp.models.architecture import DualEncoderSettings
 from medvlp.models.dual_encoder import DualEncoder, DualOutput
 from medvlp.models.preprocessing import normalize_pixels
 from medvlp.models.text_sources import check_tokenizer, give_text_tower
 from medvlp.models.weights import load_weights_into, read_safetensors
-from medvlp.training.freezing import FreezeSettings, freeze_towers
+from medvlp.training.freezing import Epochs, FreezeSettings
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
+from medvlp.training.retrieving import retrieval_figures
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from medvlp.training.results import TowerOrigin
 
@@ -51,7 +53,6 @@ class ContrastiveModule(Learner):
 
     mean: torch.Tensor
     std: torch.Tensor
-    joins_ranks = True
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class ContrastiveModule(Learner):
         self.knowledge: torch.nn.Module | None = None
         self.text_origin: TowerOrigin | None = None
         self._seed = seed
+        self._seen = SeenRows()
 
     def configure_model(self) -> None:
         """Build the dual encoder for the data's tokenizer.
@@ -115,15 +117,6 @@ class ContrastiveModule(Learner):
         """The data that the trainer reads."""
         return self.data_of(PairsDataModule)
 
-    def on_train_start(self) -> None:
-        """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
-        self._rest()
-
-    def on_train_epoch_start(self) -> None:
-        """Put towers to rest or wake them up."""
-        self._rest()
-        super().on_train_epoch_start()
-
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch and log its parts.
 
@@ -139,16 +132,32 @@ class ContrastiveModule(Learner):
         self.log("train/logit_scale", scale, batch_size=len(batch))
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | None, batch_idx: int) -> None:
+        """Keep the embeddings of a batch; log the figures of a whole one.
+
+        Args:
+            batch: The pairs; None where this rank has none of them.
+            batch_idx: Number of the batch in the epoch.
+        """
+        counts = row_counts(0 if batch is None else len(batch), self.device)
+        if batch is None:
+            return
+        outputs = self._outputs(batch)
+        self._seen.add(batch_idx, image=outputs.image, text=outputs.text, group=batch.group_id)
+        if sum(counts) == self.pairs.batch_size:
+            self._log_batch(outputs, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log retrieval over the whole validation split; captions of the image's group are hits."""
+        seen = self._seen.join()
+        for name, value in (retrieval_figures(**seen) if seen else {}).items():
+            self.tell(name, value)
+
+    def _log_batch(self, outputs: DualOutput, batch: Batch) -> None:
         """Log the loss, and how often the nearest caption of the batch is of the image's group.
 
         The batch is that of all ranks, so that the figures do not depend on their number.
-
-        Args:
-            batch: The pairs.
-            batch_idx: Number of the batch in the epoch.
         """
-        outputs = self._outputs(batch)
         report = self._objective(outputs, batch)
         text, groups = (all_gather_with_grad(x) for x in (outputs.text, batch.group_id))
         nearest = (outputs.image @ text.T).argmax(dim=1)
@@ -169,6 +178,14 @@ class ContrastiveModule(Learner):
             raise RuntimeError(msg)
         return self.dual_encoder
 
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return the towers."""
+        model, freeze = self.network(), self._freeze
+        return [
+            (model.image_tower, freeze.image_tower_epochs),
+            (model.text_tower, freeze.text_tower_epochs),
+        ]
+
     def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
         """Return the objective's own weights, by name."""
         objective = self._objective
@@ -176,7 +193,7 @@ class ContrastiveModule(Learner):
         return [(f"objective.{name}", parameter) for name, parameter in named]
 
     def _rest(self) -> None:
-        freeze_towers(self.network(), self._freeze, self.current_epoch)
+        super()._rest()
         if self.knowledge is not None:
             self.knowledge.eval()
 

@@ -29,7 +29,7 @@ from medvlp.models.volume.tower_folder import (
     take_volume_tower,
 )
 from medvlp.models.volume.volume_encoder import network_shape, window_volume
-from medvlp.training.freezing import FreezeSettings, rest_tower
+from medvlp.training.freezing import Epochs, FreezeSettings
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
@@ -37,7 +37,7 @@ from medvlp.training.retrieving import retrieval_figures
 from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -71,8 +71,8 @@ class ScanAlignmentModule(Learner):
             BERT of transformers.
         texts_from: File of texts and their vectors, for the bundle of a model without a text tower:
             what it can be asked with.
-        chunk_size: Crops that go through the network at a time; what lies between is computed again
-            for the gradient. None keeps the whole batch in memory.
+        chunk_size: Crops that go through the network at a time, over all processes; what lies
+            between is computed again for the gradient. None keeps the whole batch in memory.
         seed: Fixes the random first weights.
     """
 
@@ -130,6 +130,12 @@ class ScanAlignmentModule(Learner):
             return
         data, settings = self.scans, self._settings
         self._check_text(data)
+        if self._chunk_size is not None and self._chunk_size < self.trainer.world_size:
+            raise UsageError(
+                "MV1002",
+                f"model.chunk_size={self._chunk_size} is less than one crop for each process",
+                expected=f"{self.trainer.world_size} or more, or null",
+            )
         tokenizer = None if settings.text is None else data.tokenizer
         built = VolumeDualEncoder(
             settings,
@@ -164,15 +170,6 @@ class ScanAlignmentModule(Learner):
     def scans(self) -> ScanPairsDataModule:
         """The crops that the trainer reads."""
         return self.data_of(ScanPairsDataModule)
-
-    def on_train_start(self) -> None:
-        """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
-        self._rest()
-
-    def on_train_epoch_start(self) -> None:
-        """Put towers to rest or wake them up."""
-        self._rest()
-        super().on_train_epoch_start()
 
     def training_step(self, batch: ScanBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch and log its parts.
@@ -240,17 +237,18 @@ class ScanAlignmentModule(Learner):
             raise RuntimeError(msg)
         return self.dual_encoder
 
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return the towers."""
+        model, freeze = self.network(), self._freeze
+        image = (model.volume_tower, freeze.image_tower_epochs)
+        text = model.text_tower
+        return [image] if text is None else [image, (text, freeze.text_tower_epochs)]
+
     def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
         """Return the objective's own weights, by name."""
         objective = self._objective
         named = objective.named_parameters() if isinstance(objective, torch.nn.Module) else ()
         return [(f"objective.{name}", parameter) for name, parameter in named]
-
-    def _rest(self) -> None:
-        model = self.network()
-        rest_tower(model.volume_tower, self._freeze.image_tower_epochs, self.current_epoch)
-        if model.text_tower is not None:
-            rest_tower(model.text_tower, self._freeze.text_tower_epochs, self.current_epoch)
 
     def _outputs(self, batch: ScanBatch) -> DualOutput:
         model = self.network()

@@ -27,12 +27,14 @@ from medvlp.models.volume.tower_folder import (
     take_volume_tower,
 )
 from medvlp.models.volume.volume_encoder import network_shape, window_volume
-from medvlp.training.freezing import Epochs, rest_tower
+from medvlp.training.freezing import Epochs
 from medvlp.training.learner import Learner
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from medvlp.data.scan_manifest import ScanRow
@@ -121,6 +123,10 @@ class ScanClassesModule(Learner):
             raise RuntimeError(msg)
         return self.classifier
 
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return the network below the classifier."""
+        return [(self.network().volume_tower, self._rests)]
+
     def configure_model(self) -> None:
         """Build the network for the data's boxes, and tell the data which crops have a label.
 
@@ -147,15 +153,6 @@ class ScanClassesModule(Learner):
         if self._balanced_loss:
             self._weights = inverse_frequency_weights(labels, len(classes))
         self.classifier = self._build(classes)
-
-    def on_train_start(self) -> None:
-        """Put the network to rest where a run goes on within an epoch."""
-        self._rest()
-
-    def on_train_epoch_start(self) -> None:
-        """Put the network to rest or wake it up."""
-        self._rest()
-        super().on_train_epoch_start()
 
     def training_step(self, batch: ScanBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch and log it.
@@ -220,9 +217,6 @@ class ScanClassesModule(Learner):
         )
         self.image_origin = source
         return built
-
-    def _rest(self) -> None:
-        rest_tower(self.network().volume_tower, self._rests, self.current_epoch)
 
     def _classes(self) -> tuple[str, ...]:
         data = self.scans

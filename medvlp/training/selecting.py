@@ -17,6 +17,7 @@ from pydantic import Field
 
 from medvlp.config.selection import SelectionRecord, is_test_split
 from medvlp.config.strict import StrictModel
+from medvlp.distributed import of_first_rank
 from medvlp.errors import ConfigError, nearest_name
 from medvlp.training.selection_cases import (
     VALIDATION,
@@ -150,7 +151,8 @@ class KeepBest(Callback):
                 f"run.select.metric is {settings.metric!r}, which validation did not measure{near}",
                 expected=f"one of {known}",
             )
-        value = float(measured[settings.metric])
+        # all ranks must keep the same step, also where processors round in their own ways
+        value = of_first_rank(float(measured[settings.metric]))
         if not math.isfinite(value):
             logger.warning("%s is %s and cannot be the best", settings.metric, value)
             return

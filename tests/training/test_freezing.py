@@ -4,7 +4,7 @@ import torch
 
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.dual_encoder import DualEncoder
-from medvlp.training.freezing import FreezeSettings, freeze_towers, rest_tower
+from medvlp.training.freezing import FreezeSettings, rest_tower
 
 SETTINGS = DualEncoderSettings(
     embed_dim=8,
@@ -13,7 +13,12 @@ SETTINGS = DualEncoderSettings(
 )
 
 
-def test_freeze_towers__puts_towers_to_rest_for_their_epochs_only():
+def freeze_towers(model: DualEncoder, settings: FreezeSettings, epoch: int) -> None:
+    rest_tower(model.image_tower, settings.image_tower_epochs, epoch)
+    rest_tower(model.text_tower, settings.text_tower_epochs, epoch)
+
+
+def test_rest_tower__puts_towers_to_rest_for_their_epochs_only():
     model = DualEncoder(SETTINGS, vocab_size=20).train()
     settings = FreezeSettings(image_tower_epochs=2, text_tower_epochs=1)
     expected = [(False, False), (False, True), (True, True)]
@@ -26,7 +31,7 @@ def test_freeze_towers__puts_towers_to_rest_for_their_epochs_only():
         assert model.logit_scale.requires_grad
 
 
-def test_freeze_towers__leaves_towers_that_never_rest_alone():
+def test_rest_tower__leaves_towers_that_never_rest_alone():
     model = DualEncoder(SETTINGS, vocab_size=20).eval()
     model.text_tower.requires_grad_(False)
     freeze_towers(model, FreezeSettings(), 0)
@@ -34,7 +39,7 @@ def test_freeze_towers__leaves_towers_that_never_rest_alone():
     assert not model.image_tower.training
 
 
-def test_freeze_towers__a_step_moves_no_resting_weight():
+def test_rest_tower__a_step_moves_no_resting_weight():
     model = DualEncoder(SETTINGS, vocab_size=20).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.5)
     before = {name: value.clone() for name, value in model.state_dict().items()}

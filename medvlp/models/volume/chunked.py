@@ -1,6 +1,6 @@
 """Large batches through a network for scans in small memory, exactly.
 
-Letters: B batch, D features.
+Letters: B rows of this rank, D features.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from medvlp.distributed import rank, world_size
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
@@ -22,25 +24,33 @@ __all__ = ["embed_in_chunks"]
 def embed_in_chunks(module: nn.Module, inputs: torch.Tensor, chunk_size: int) -> torch.Tensor:
     """Apply a module to some rows at a time; what lies between is computed again for the gradient.
 
-    Memory is that of one chunk and of the results. Batch norms see one chunk at a time, as they see
-    the share of one GPU where a batch is spread over several, and count it once.
+    Memory is that of one chunk and of the results. Batch norms see one chunk at a time, and count
+    it once. A chunk is every n-th row of the joined batch of all ranks, so that it holds the same
+    rows on any number of ranks, where each sees its share of it at that time.
 
     Args:
         module: Maps rows to rows.
-        inputs: Shape ``(B, ...)``.
-        chunk_size: Largest number of rows at a time, at least 1; chunks are of nearly equal size.
+        inputs: Shape ``(B, ...)``, on every rank as many.
+        chunk_size: Largest number of rows at a time over all ranks, at least their number; chunks
+            are of nearly equal size.
 
     Returns:
         Shape ``(B, D)``, with gradient.
     """
-    chunks = inputs.tensor_split(-(-len(inputs) // chunk_size))
+    num_chunks = -(-len(inputs) * world_size() // chunk_size)
+    place = (torch.arange(len(inputs)) + rank() * len(inputs)) % num_chunks
+    rows = [torch.nonzero(place == number).flatten() for number in range(num_chunks)]
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _without_statistics(module)
 
-    return torch.cat(
-        [checkpoint(module, chunk, use_reentrant=False, context_fn=contexts) for chunk in chunks]
+    embedded = torch.cat(
+        [
+            checkpoint(module, inputs[chosen], use_reentrant=False, context_fn=contexts)
+            for chosen in (each.to(inputs.device) for each in rows)
+        ]
     )
+    return embedded[torch.argsort(torch.cat(rows)).to(inputs.device)]
 
 
 @contextmanager
