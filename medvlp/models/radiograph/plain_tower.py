@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from medvlp.models.timm_towers import with_local_seed
 
@@ -27,6 +28,11 @@ class PlainNetwork(nn.Module):
     blocks of kernel 1 keep small what a place sees: places beside a finding do not see it, so that
     attention must look at it. A learned vector of each place lets the last block tell zones of the
     lung apart that look alike.
+
+    What a place sees lies around the middle of its patch, half a pixel beside it where there is a
+    stride: padding alike on all sides, as is usual, would put it ``(patch - 1) / 2`` pixels further
+    up and left, and all that attention points at as well. The last block with a stride therefore
+    leans the other way than those before it.
 
     Args:
         widths: Channels of each block.
@@ -56,8 +62,9 @@ class PlainNetwork(nn.Module):
             raise ValueError(msg)
         self.num_features = widths[-1]
         entering = (channels, *widths[:-1])
+        leaning = max((n for n, stride in enumerate(strides) if stride > 1), default=-1)
         numbers = zip(entering, widths, strides, kernels, strict=True)
-        blocks = [_block(*each) for each in numbers]
+        blocks = [_block(*each, leans=n == leaning) for n, each in enumerate(numbers)]
         side = input_px
         for stride in strides[:-1]:
             side = -(-side // stride)
@@ -97,7 +104,20 @@ def build_plain_network(
     return with_local_seed(lambda: PlainNetwork(widths, strides, kernels, input_px, channels), seed)
 
 
-def _block(before: int, width: int, stride: int, kernel: int) -> nn.Sequential:
-    convolution = nn.Conv2d(before, width, kernel, stride, kernel // 2, bias=False)
+def _block(before: int, width: int, stride: int, kernel: int, *, leans: bool) -> nn.Sequential:
+    if leans:
+        convolution: nn.Conv2d = _LeaningConvolution(before, width, kernel, stride, bias=False)
+    else:
+        convolution = nn.Conv2d(before, width, kernel, stride, kernel // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU())
+
+
+class _LeaningConvolution(nn.Conv2d):
+    """A convolution of stride 2 that looks one place further down and right than is usual."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve ``(B, C, H, W)``; as many places come out as without leaning."""
+        least = self.kernel_size[0] // 2 - 1
+        most = least + 2
+        return super().forward(functional.pad(input, (least, most, least, most)))

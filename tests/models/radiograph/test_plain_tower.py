@@ -27,10 +27,31 @@ def test_network__is_the_blocks_the_places_and_the_last_block():
     network = build_plain_network((4, 6), (2, 1), (5, 1), input_px=8, channels=1, seed=1).eval()
     pixels = torch.rand(2, 1, 8, 8)
     (convolution, norm, _), last = network.blocks[0], network.last
-    inner = norm(torch.nn.functional.conv2d(pixels, convolution.weight, stride=2, padding=2)).relu()
+    padded = torch.nn.functional.pad(pixels, (1, 3, 1, 3))
+    inner = norm(torch.nn.functional.conv2d(padded, convolution.weight, stride=2)).relu()
     expected = last(inner + network.places)
     torch.testing.assert_close(network.forward_features(pixels), expected, rtol=0, atol=1e-6)
     assert network.places.shape == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("strides", "kernels"),
+    [((2, 2, 1, 2, 1), (5, 3, 3, 3, 1)), ((2, 1, 2, 1), (5, 3, 1, 3)), ((1, 2, 1), (3, 3, 1))],
+)
+def test_place__sees_what_lies_around_the_middle_of_its_patch(strides, kernels):
+    """The gradient of a place spans as much above the middle of its patch as below, nearly."""
+    widths = (4,) * len(strides)
+    network = build_plain_network(widths, strides, kernels, input_px=96, channels=1).double().eval()
+    for block in (*network.blocks, network.last):
+        torch.nn.init.ones_(block[0].weight)
+    pixels = torch.rand(1, 1, 96, 96, dtype=torch.float64, requires_grad=True)
+    found = network.forward_features(pixels)
+    patch = 96 // found.shape[2]
+    row, column = 48 // patch, 64 // patch
+    (change,) = torch.autograd.grad(found[0, :, row, column].sum(), pixels)
+    rows, columns = (change[0, 0].abs().sum(axis).nonzero()[:, 0] for axis in (1, 0))
+    assert (rows.min() + rows.max() + 1) / 2 == pytest.approx((row + 0.5) * patch, abs=0.5)
+    assert (columns.min() + columns.max() + 1) / 2 == pytest.approx((column + 0.5) * patch, abs=0.5)
 
 
 def test_seed__fixes_the_weights_and_leaves_the_random_state():
