@@ -38,7 +38,11 @@ class ParsedRun:
     @property
     def batch_size(self) -> int | None:
         """Samples of a global batch; None where the data are not given in such batches."""
-        size = self.config["data"].get("batch_size")
+        data = self.config["data"]
+        groups = data.get("groups")
+        if "batch_size" not in data and groups:
+            return int(groups["groups_per_batch"]) * int(groups["samples_per_group"])
+        size = data.get("batch_size")
         return int(size) if size is not None else None
 
 

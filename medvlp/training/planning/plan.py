@@ -18,7 +18,7 @@ from medvlp.training.planning.memory import (
     loss_terms,
     state_terms,
 )
-from medvlp.training.planning.sketches import sketch_run
+from medvlp.training.planning.sketching import sketch_run
 from medvlp.training.planning.timing import StepLoad, StepTimes, time_step
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from medvlp.training.planning.sketches import Sketch
 
 __all__ = ["Part", "RunPlan", "mean_stored_bytes", "plan_run"]
+
+_PATHS = ("folder", "text_from")
+"""Keys whose values may also be addresses, so that they are texts."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,7 @@ class _Planning:
             trained=trained,
             joined_bytes=batch * sketch.embed_dim * 4,
             samples=per_rank,
+            images=per_rank if sketch.decodes_images else 0,
             workers=int(self._run.config["data"].get("num_workers") or 0),
             nodes=self._nodes,
             gpus_per_node=self._gpus_per_node,
@@ -232,24 +236,26 @@ class _Planning:
             (f"{section}.{key}", value)
             for section in ("data", "model")
             for key, value in self._run.config[section].items()
+            if isinstance(value, Path) or (key in _PATHS and isinstance(value, str))
         ]
         return [
             f"{place}: {value} is not here, and was not checked"
             for place, value in places
-            if isinstance(value, Path) and not value.exists()
+            if not Path(value).exists()
         ]
 
 
-def mean_stored_bytes(folder: Path | None) -> float | None:
+def mean_stored_bytes(folder: Path | str | None) -> float | None:
     """Return the bytes of a sample in the shards of a folder of pairs; None where there are none.
 
     Args:
         folder: The folder.
     """
-    if folder is None or not (folder / MANIFEST_FILE).is_file():
+    manifest = None if folder is None else Path(folder) / MANIFEST_FILE
+    if manifest is None or not manifest.is_file():
         return None
-    rows = pq.read_metadata(folder / MANIFEST_FILE).num_rows
-    sizes = [path.stat().st_size for path in folder.rglob("*.tar")]
+    rows = pq.read_metadata(manifest).num_rows
+    sizes = [path.stat().st_size for path in manifest.parent.rglob("*.tar")]
     return sum(sizes) / rows if rows and sizes else None
 
 

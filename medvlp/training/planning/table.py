@@ -94,16 +94,14 @@ def _times(plan: RunPlan, times: StepTimes, load: StepLoad) -> Iterator[str]:
         yield _time_line("gradients", times.gradients_s, f"{size} averaged {link}, while computing")
         size = f"{load.joined_bytes / 1e9:.4f} GB"
         yield _time_line("embeddings", times.embeddings_s, f"{size} joined, and back, {link}")
-    yield _time_line(
-        "samples",
-        times.data_s,
-        f"{load.samples} by {max(load.workers, 1)} processes at {times.samples_per_core:g} a "
-        "second (assumed), while computing",
-    )
+    if load.images:
+        how = f"{load.images} by {max(load.workers, 1)} processes at {times.samples_per_core:g} a "
+        yield _time_line("images", times.data_s, f"{how}second (assumed), while computing")
     rate = load.samples * load.ranks / times.step_s
     yield _time_line("expected", times.step_s, f"{rate:,.0f} samples/s")
     rate /= load.nodes
-    line = f"data of a node: {rate:,.0f} samples/s, {rate / times.samples_per_core:.0f} cores"
+    cores = f", {rate / times.samples_per_core:.0f} cores" if load.images else ""
+    line = f"data of a node: {rate:,.0f} samples/s{cores}"
     if plan.stored_bytes is None:
         yield f"{line}; bytes are not known without data.folder"
     else:

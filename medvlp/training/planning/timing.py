@@ -32,6 +32,7 @@ class StepLoad:
         trained: Number of weights that are trained.
         joined_bytes: Bytes of the embeddings of all ranks.
         samples: Samples of one rank.
+        images: How many of them are decoded images; 0 where the time of loading is not known.
         workers: Loader processes of one rank.
         nodes: Number of nodes.
         gpus_per_node: GPUs of a node.
@@ -42,6 +43,7 @@ class StepLoad:
     trained: int
     joined_bytes: int
     samples: int
+    images: int
     workers: int
     nodes: int
     gpus_per_node: int
@@ -62,9 +64,9 @@ class StepTimes:
         optimizer_s: Memory traffic of AdamW.
         gradients_s: Average of the gradients over ranks; overlaps with the backward pass.
         embeddings_s: Exchange of embeddings and of their gradients; overlaps with nothing.
-        data_s: Reading and decoding the samples; overlaps with the step before.
+        data_s: Reading and decoding images; overlaps with the step before.
         mfu: The assumed share of the peak.
-        samples_per_core: The assumed samples a second and core.
+        samples_per_core: The assumed images a second and core.
         link_gb_per_s: The slower of the links that messages take.
     """
 
@@ -127,7 +129,7 @@ def time_step(load: StepLoad, gpu: GpuFacts, speeds: Speeds) -> StepTimes:
         optimizer_s=load.trained * _ADAM_BYTES / (gpu.memory_gb_per_s * 1e9),
         gradients_s=2 * share * load.gradient_bytes / (link * 1e9),
         embeddings_s=2 * share * load.joined_bytes / (link * 1e9),
-        data_s=load.samples / (max(load.workers, 1) * per_core),
+        data_s=load.images / (max(load.workers, 1) * per_core),
         mfu=mfu,
         samples_per_core=per_core,
         link_gb_per_s=link,

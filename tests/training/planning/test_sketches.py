@@ -1,62 +1,57 @@
-"""Networks are sketched as the settings say, and what is not known is named."""
+"""What is read of a run's settings, and what is assumed where they do not say it."""
 
 import pytest
 import torch
 
-from medvlp.models.flops import UnknownValues
+from medvlp.errors import ConfigError
+from medvlp.models.architecture import DualEncoderSettings, TextTowerSettings
+from medvlp.models.text_tower import TextTower
 from medvlp.training.planning.parsing import parse_run
-from medvlp.training.planning.sketches import BERT_PIECES, sketch_run
-from tests.training.conftest import CONFIGS, SMOKE
-
-
-def sketch(*words: str, config=SMOKE):
-    return sketch_run(parse_run(["fit", "--config", str(config), *words]))
-
-
-def test_sketch__lies_on_the_meta_device():
-    found = sketch()
-    assert {t.device.type for n in found.networks for t in n.parameters()} == {"meta"}
-    assert found.embed_dim == 16
-    assert found.batch_bytes == 3 * 32 * 32 + 16 * 9
-    assert found.step_flops == 3 * sum(found.flops_parts.values())
-
-
-def test_sketch__runs_a_batch_of_any_size():
-    found = sketch()
-    with torch.device("meta"):
-        call = found.forward(5)
-    with torch.no_grad(), UnknownValues():
-        output = call()
-    assert output.image.shape == output.text.shape == (5, 16)
-
-
-def test_sketch__holds_weights_of_the_objective():
-    assert sum(
-        p.numel() for p in sketch("--model.objective=siglip").parts["objective"].parameters()
-    )
-    assert "objective" not in sketch().parts
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "note"),
-    [
-        (None, "", "at most 200 pieces, trained on the captions"),
-        ("none.json", None, "is not here: 30522 pieces assumed"),
-        ("damaged.json", "{", "MV1410"),
-        ("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n", ""),
-    ],
+from medvlp.training.planning.sketches import (
+    Sketch,
+    recompute_blocks,
+    settings_of,
+    vocabulary_of,
 )
-def test_sketch__takes_the_tokenizer_that_is_there(file, text, note, tmp_path):
-    words = []
-    if file:
-        words = [f"--data.tokenizer.file={tmp_path / file}"]
-    if text is not None and file:
-        (tmp_path / file).write_text(text)
-    found = sketch(*words)
-    pieces = found.parts["text tower"].bert.embeddings.word_embeddings.num_embeddings
-    assert pieces == {None: 200, "vocab.txt": 7}.get(file, BERT_PIECES)
-    assert any(note in line for line in found.notes)
+from tests.training.conftest import SMOKE
 
 
-def test_sketch__is_none_of_a_recipe_that_needs_its_data():
-    assert sketch(config=CONFIGS / "renalclip" / "classes_small.yaml") is None
+@pytest.fixture(scope="module")
+def run():
+    return parse_run(["fit", "--config", str(SMOKE)])
+
+
+def test_settings_of__returns_records(run):
+    encoder = settings_of(run, "model.encoder", DualEncoderSettings)
+    assert encoder.embed_dim == 16
+    text = settings_of(run, "model.encoder.text", TextTowerSettings)
+    assert text == encoder.text
+    with pytest.raises(ConfigError, match=r"model\.encoder"):
+        settings_of(run, "model.encoder", TextTowerSettings)
+
+
+def test_vocabulary_of__is_what_the_settings_allow(run):
+    pieces, notes = vocabulary_of(run)
+    assert pieces == 200
+    assert notes == ("vocabulary: at most 200 pieces, trained on the captions",)
+
+
+def test_renewed__changes_a_copy():
+    first = Sketch(parts={"a": torch.nn.Identity()})
+    second = first.renewed(embed_dim=3)
+    assert (first.embed_dim, second.embed_dim) == (0, 3)
+    assert second.networks == first.networks
+
+
+def test_recompute_blocks__without_warnings():
+    tower = TextTower(TextTowerSettings(width=8, heads=1, layers=1), vocab_size=9).train()
+    ids = torch.ones(1, 3, dtype=torch.long)
+    kept = []
+    for _ in range(2):
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda x: x):
+            tower(ids, ids.bool())
+        kept.append(len(saved))
+        recompute_blocks(tower)
+    assert kept[1] < kept[0]
+    tower(ids, ids.bool()).sum().backward()

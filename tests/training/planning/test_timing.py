@@ -15,6 +15,7 @@ LOAD = StepLoad(
     trained=250_000_000,
     joined_bytes=int(4e8),
     samples=64,
+    images=64,
     workers=8,
     nodes=1,
     gpus_per_node=8,
@@ -64,3 +65,9 @@ def test_times__are_bound_by_what_takes_longest():
 def test_time_step__sends_nothing_on_one_gpu():
     times = time_step(replace(LOAD, gpus_per_node=1), GPU, Speeds())
     assert times.gradients_s == times.embeddings_s == 0.0
+
+
+def test_time_step__knows_nothing_of_loading_texts():
+    times = time_step(replace(LOAD, images=0), GPU, Speeds(samples_per_core=0.001))
+    assert times.data_s == 0.0
+    assert times.bound == "compute"
