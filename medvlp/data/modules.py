@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import lightning.pytorch as pl
-import numpy as np
 from pydantic import Field
 
 from medvlp.config.strict import StrictModel
 from medvlp.data.augment import AugmentSettings
+from medvlp.data.blocks import BlockShuffle
 from medvlp.data.caption_survey import survey_captions
 from medvlp.data.concepts import (
     Related,
@@ -23,8 +23,9 @@ from medvlp.data.concepts import (
 from medvlp.data.dataset import PairCollator, PairSample, PairsDataset
 from medvlp.data.groups import GroupBatches
 from medvlp.data.loading import ordered_loader
-from medvlp.data.order import OrderSettings
-from medvlp.data.pairs import read_pairs
+from medvlp.data.order_choice import pairs_order
+from medvlp.data.quarantine import Quarantine
+from medvlp.data.remote import ShardCacheSettings, is_remote, open_pairs
 from medvlp.data.tokenizer_choice import TokenizerSettings, choose_any_tokenizer, read_tokenizer
 from medvlp.errors import UsageError
 from medvlp.knowledge.captions import CaptionAugmenter, CaptionSettings
@@ -77,7 +78,7 @@ class PairsDataModule(pl.LightningDataModule):
     """Loads a folder of pairs.
 
     Args:
-        folder: The folder that ``write_pairs`` made.
+        folder: The folder of pairs, or its address: ``s3://``, ``https://``.
         batch_size: Number of pairs of a global batch, over all ranks.
         inputs: How images are brought to the model's input.
         tokenizer: The text tower's tokenizer.
@@ -92,12 +93,17 @@ class PairsDataModule(pl.LightningDataModule):
         related: Which pairs are false negatives of each other: those of ``concepts`` above and
             below each other; or ``concepts_and_normal``, pairs labelled ``normal`` too; or
             ``none``. Without a graph there are none.
+        blocks: Shuffle blocks of pairs that lie together, for data beyond memory; None permutes
+            all pairs.
+        shard_cache: Keep whole shards of a remote folder on this machine.
+        most_bad: How many pairs may be unreadable, over all ranks, before the run stops. They are
+            left out of their batches and listed in ``quarantine.csv`` of the run.
     """
 
     def __init__(
         self,
         *,
-        folder: Path,
+        folder: str | Path,
         batch_size: int,
         inputs: InputSettings,
         tokenizer: TokenizerSettings = _TOKENIZER,
@@ -110,9 +116,15 @@ class PairsDataModule(pl.LightningDataModule):
         graph: Path | None = None,
         captions: CaptionSettings | None = None,
         related: Related = "concepts",
+        blocks: BlockShuffle | None = None,
+        shard_cache: ShardCacheSettings | None = None,
+        most_bad: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         super().__init__()
-        self._order = _order_settings(seed, batch_size, groups)
+        self._order = pairs_order(seed, batch_size, groups, blocks)
+        self.quarantine = Quarantine(most_bad)
+        self.num_workers = num_workers
+        self._shard_cache = shard_cache
         if captions is not None and graph is None:
             raise UsageError(
                 "MV1002",
@@ -131,11 +143,10 @@ class PairsDataModule(pl.LightningDataModule):
                 expected=f"data.inputs.resize_px above input_px={self.preprocessing.input_px}",
             )
         self.max_tokens = max_tokens
-        self._folder = folder
+        self._folder = folder if is_remote(folder) else Path(folder)
         self._tokenizer_settings = tokenizer
         self._augment = augment
         self._seed = seed
-        self._num_workers = num_workers
         self._cache_bytes = int(cache_gib * 2**30)
         self._manifest: PairsManifest | None = None
         self._tokenizer: ReportTokenizer | None = None
@@ -153,7 +164,7 @@ class PairsDataModule(pl.LightningDataModule):
             MedvlpError: If it is not one (MV1701).
         """
         if self._manifest is None:
-            self._manifest = read_pairs(self._folder)
+            self._manifest = open_pairs(self._folder, self._shard_cache)
         return self._manifest
 
     @property
@@ -208,12 +219,12 @@ class PairsDataModule(pl.LightningDataModule):
         if 0 < left < self._order.batch_size:
             logger.warning(
                 "%s: the %d validation pairs do not fill a batch of %d; nothing is validated",
-                self._folder.name,
+                Path(self._folder).name,
                 left,
                 self._order.batch_size,
             )
         for line in survey_captions(rows, self.tokenizer, self.max_tokens).lines():
-            logger.warning("%s: %s", self._folder.name, line)
+            logger.warning("%s: %s", Path(self._folder).name, line)
 
     def train_dataloader(self) -> DataLoader[PairSample]:
         """Return the loader of the training split."""
@@ -254,19 +265,22 @@ class PairsDataModule(pl.LightningDataModule):
             seed=self._seed,
             cache_bytes=self._cache_bytes,
             captions=self._augmenter() if is_training else None,
+            leave_out=self.quarantine.most > 0,
         )
-        measured = replace(self._order, groups=None, last_batch="keep")
+        measured = replace(self._order, groups=None, blocks=None, last_batch="keep")
         settings = self._order if is_training else measured
-        group_id = np.array([row.group_id for row in dataset.rows], dtype=np.int64)
+        rows = dataset.rows
         return ordered_loader(
             dataset,
             settings,
             PairCollator(self.tokenizer, self.max_tokens, self._concept_numbers()),
             num_samples=len(dataset),
             data_hash=self.manifest.info.manifest_sha256,
-            num_workers=self._num_workers,
+            num_workers=self.num_workers,
             trainer=self.trainer,
-            group_id=group_id if settings.groups is not None else None,
+            group_id=rows.group_id if settings.groups is not None else None,
+            shard_number=rows.shard_number if settings.blocks is not None else None,
+            quarantine=self.quarantine,
         )
 
     def _concept_numbers(self) -> ConceptNumbers:
@@ -281,21 +295,3 @@ class PairsDataModule(pl.LightningDataModule):
         augmenter = CaptionAugmenter(self.graph, self._captions)
         augmenter.check({c for row in self.manifest.rows(TRAIN) for c in row.concept_ids})
         return augmenter
-
-
-def _order_settings(seed: int, batch_size: int, groups: GroupBatches | None) -> OrderSettings:
-    if groups is not None:
-        if groups.with_anchor:
-            raise UsageError(
-                "MV1002",
-                "data.groups.with_anchor is set, and pairs have no anchors",
-                expected="false",
-            )
-        needed = groups.groups_per_batch * groups.samples_per_group
-        if batch_size != needed:
-            raise UsageError(
-                "MV1002",
-                f"data.batch_size={batch_size} is not groups_per_batch * samples_per_group",
-                expected=str(needed),
-            )
-    return OrderSettings(seed=seed, batch_size=batch_size, groups=groups)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from medvlp.data.shards import ShardSource
+
 __all__ = [
     "PairRecord",
     "PairRow",
@@ -121,11 +123,13 @@ class PairsManifest:
         folder: Where it is.
         info: What all pairs have in common.
         splits: Split to its pairs, in the order of the manifest.
+        source: Where the shards are, if not in that folder.
     """
 
     folder: Path
     info: PairsInfo
     splits: dict[str, PairRows]
+    source: ShardSource | None = None
 
     def rows(self, split: str) -> PairRows:
         """Return the pairs of a split.
@@ -143,6 +147,8 @@ class PairsManifest:
 
     def open_shards(self) -> ShardReader:
         """Return a reader of the images."""
+        if self.source is not None:
+            return ShardReader(self.source)
         sizes = {shard.name: shard.size for shard in self.info.shards}
         return ShardReader(LocalShards(self.folder, sizes))
 

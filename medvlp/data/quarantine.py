@@ -106,11 +106,12 @@ class Quarantine:
         return [found[name] for name in sorted(found)]
 
     def close(self) -> None:
-        """Write ``quarantine.csv`` into the run's folder, and say how many samples were bad."""
+        """Write ``quarantine.csv`` into the run's folder once, and say how many were bad."""
         found = self.found()
-        if not found or self._folder is None:
+        folder, self._folder = self._folder, None
+        if not found or folder is None:
             return
-        path = self._folder.parent / QUARANTINE_FILE
+        path = folder.parent / QUARANTINE_FILE
         write_csv(path, [asdict(bad) for bad in found], _COLUMNS)
         logger.warning(
             "%d samples could not be read and were left out: %s; see %s",

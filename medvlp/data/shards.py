@@ -26,6 +26,7 @@ __all__ = ["LocalShards", "Place", "ShardReader", "ShardSource", "ShardWriter"]
 
 _SAMPLE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
 MAX_SAMPLE_BYTES = 64 * 2**20
+_MOST_OPEN = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ class ShardSource(Protocol):
             ranges: First byte and number of bytes of each, ascending.
 
         Raises:
-            DataError: If the shard cannot be read (MV1702, MV1812, MV1818, MV1819).
+            DataError: If the shard cannot be read (MV1702, MV1812, MV1813, MV1820,
+                MV1821).
         """
 
     def name(self, shard: str) -> str:
@@ -121,6 +123,8 @@ class ShardSource(Protocol):
 
 class LocalShards:
     """Shards in a folder of this machine or a network drive, read with ``pread``.
+
+    As many as 256 stay open.
 
     Args:
         folder: The folder.
@@ -147,17 +151,24 @@ class LocalShards:
         Raises:
             DataError: If the shard is missing (MV1702) or has another size (MV1812).
         """
-        file = self._files.get(shard)
+        file = self._files.pop(shard, None)
         if file is None:
-            file = self._files[shard] = self._open(shard)
+            file = self._open(shard)
+            if len(self._files) >= _MOST_OPEN:
+                os.close(self._files.pop(next(iter(self._files))))
+        self._files[shard] = file  # the one used last stands last
         try:
             return [os.pread(file, size, offset) for offset, size in ranges]
         except OSError as error:
-            raise _unreadable(self.name(shard), str(error.strerror)) from error
+            raise unreadable(self.name(shard), str(error.strerror)) from error
 
     def name(self, shard: str) -> str:
         """Return the path of a shard, for messages."""
         return str(self._folder / shard)
+
+    def is_open(self, shard: str) -> bool:
+        """Tell whether a shard is open, so that the next read needs no file name."""
+        return shard in self._files
 
     def close(self) -> None:
         """Close the shards; the next read opens them again."""
@@ -167,11 +178,11 @@ class LocalShards:
     def _open(self, shard: str) -> int:
         path = self._folder / shard
         if not shard or os.path.basename(shard) != shard:
-            raise _unreadable(str(path), "its name is not that of a file in the folder")
+            raise unreadable(str(path), "its name is not that of a file in the folder")
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise _unreadable(str(path), str(error.strerror)) from error
+            raise unreadable(str(path), str(error.strerror)) from error
         found, wanted = os.fstat(file).st_size, self._sizes.get(shard)
         if wanted not in (None, found):
             os.close(file)
@@ -215,7 +226,7 @@ class ShardReader:
 
         Raises:
             DataError: If a shard is missing (MV1702) or has another size (MV1812), or the network
-                fails (MV1818, MV1819).
+                fails (MV1820, MV1821).
         """
         order = sorted(range(len(places)), key=lambda i: (places[i].shard, places[i].offset))
         found: list[bytes | DataError] = [b""] * len(places)
@@ -239,7 +250,7 @@ class ShardReader:
     def _checked(self, place: Place, content: bytes) -> bytes | DataError:
         if len(content) != place.size or not content:
             name = self._source.name(place.shard)
-            return _unreadable(name, f"it has no {place.size} bytes at {place.offset}")
+            return unreadable(name, f"it has no {place.size} bytes at {place.offset}")
         if place.crc32 is not None and zlib.crc32(content) != place.crc32:
             return DataError(
                 "MV1813",
@@ -266,7 +277,8 @@ def _allowed(size: int) -> int:
     return size if 0 <= size <= MAX_SAMPLE_BYTES else 0
 
 
-def _unreadable(path: str, why: str) -> DataError:
+def unreadable(path: str, why: str) -> DataError:
+    """Return the error of a shard that is missing or too short."""
     return DataError(
         "MV1702",
         f"shard {path} cannot be read: {why}",

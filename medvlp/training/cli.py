@@ -24,6 +24,7 @@ from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.cli_errors import config_sources, parser_error, validation_error
 from medvlp.training.joining import JoinRanks
 from medvlp.training.launching import check_launch, was_started_again
+from medvlp.training.loaders import CareForLoaders
 from medvlp.training.quiet import quiet_libraries
 from medvlp.training.recipes import DEFAULT_RECIPE, RECIPES
 from medvlp.training.resuming import deciding_config, where_to_go_on
@@ -169,6 +170,7 @@ class TrainCLI(LightningCLI):
         config = yaml.safe_load(text)
         return [
             SaveConfig(settings.folder / "config.yaml", text),
+            CareForLoaders(settings.folder),
             KeepBest(settings.select, allow_on_test=settings.allow_selection_on_test),
             self._recipe.keep(settings, config),
             *([ShowProgress()] if settings.progress else []),

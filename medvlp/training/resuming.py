@@ -26,7 +26,7 @@ _TRAINER_KEYS = (
     *("max_epochs", "max_steps", "accumulate_grad_batches", "precision"),
     *("gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches"),
 )
-_FREE_DATA_KEYS = ("num_workers", "cache_gib")
+_FREE_DATA_KEYS = ("num_workers", "cache_gib", "shard_cache", "most_bad")
 
 
 def deciding_config(config: Mapping[str, Any]) -> dict[str, Any]:
