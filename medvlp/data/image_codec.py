@@ -83,8 +83,8 @@ def _decode_jpeg(content: bytes) -> NDArray[np.uint8] | None:
     if bits != 8 or components not in (1, 3) or not 0 < width * height <= _MAX_PIXELS:
         return None
     try:
-        grey = {"outcolorspace": "RGB"} if components == 1 else {}
-        rgb: NDArray[np.uint8] = imagecodecs.jpeg8_decode(content, **grey)
+        wanted = "RGB" if components == 1 else None
+        rgb: NDArray[np.uint8] = imagecodecs.jpeg8_decode(content, outcolorspace=wanted)
     except (RuntimeError, ValueError):
         return None
     return rgb if rgb.shape == (height, width, 3) else None

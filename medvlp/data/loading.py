@@ -141,9 +141,9 @@ class OrderedLoader(DataLoader[SampleT_co]):
         for loaded in batches:
             yield self._noted(loaded)
 
-    def _samples(self, share: BatchShare) -> Sequence[Any]:
+    def _samples(self, share: BatchShare) -> list[Any]:
         several = getattr(self.dataset, "__getitems__", None)
-        samples: Sequence[Any] = several(share) if several else [self.dataset[d] for d in share]
+        samples: list[Any] = several(share) if several else [self.dataset[d] for d in share]
         return samples
 
     def _noted(self, loaded: _Loaded) -> object:
