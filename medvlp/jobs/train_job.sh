@@ -54,5 +54,8 @@ if [ "$restarts" -ge "$limit" ]; then
   exit "$code"
 fi
 echo "exit code $code: requeued"
-scontrol requeue "$SLURM_JOB_ID" || exit "$code"
+if ! scontrol requeue "$SLURM_JOB_ID"; then
+  echo "the job cannot be requeued; submit the same command again to go on"
+  exit "$code"
+fi
 sleep 600 # until SLURM ends this start of the job

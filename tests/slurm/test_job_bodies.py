@@ -25,7 +25,7 @@ def start(tmp_path):
     def run(lines: list[str], code: int, *args: str, body: Path = BODY, **env: str):
         told = "".join(f"echo '{line}' >&2\n" for line in lines)
         write("srun", f'echo "srun $SRUN_CPUS_PER_TASK: $*" >>{said}\n{told}exit {code}')
-        write("scontrol", f'echo "scontrol $*" >>{said}')
+        write("scontrol", f'echo "scontrol $*" >>{said}; exit ${{NO_REQUEUE:-0}}')
         write("sleep", "exit 0")
         slurm = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS_PER_NODE": "4"}
         kept = {name: value for name, value in os.environ.items() if "SLURM" not in name}
@@ -80,6 +80,13 @@ def test_train_job__is_given_up_after_so_many_restarts(start):
         assert found.returncode == 75
         assert "given up" in found.stdout
         assert not [line for line in said if "scontrol" in line]
+
+
+def test_train_job__says_how_to_go_on_where_it_cannot_be_requeued(start):
+    found, said = start([f"{BAD} 75"], 75, NO_REQUEUE="1")
+    assert found.returncode == 75
+    assert "submit the same command again" in found.stdout
+    assert said[-1] == "scontrol requeue 7"
 
 
 def test_train_job__takes_words_from_its_setup(start, tmp_path):
