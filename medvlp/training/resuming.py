@@ -66,11 +66,7 @@ def where_to_go_on(run_folder: Path) -> tuple[Path, int] | None:
     folder = run_folder / CHECKPOINTS_FOLDER
     if launched_rank() == 0:
         clear_leftovers(folder)
-    found = newest_checkpoint(folder)
-    if found is None:
-        return None
-    path, state = found
-    return path, int(state["global_step"])
+    return newest_checkpoint(folder)
 
 
 def build_csv_logger(run_folder: Path, step: int) -> CSVLogger:

@@ -11,6 +11,8 @@ import hashlib
 import json
 import logging
 import shutil
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
@@ -29,7 +31,7 @@ from medvlp.training.checkpoints.state_copy import StateBuffer
 from medvlp.training.checkpoints.state_tree import join_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from medvlp.training.checkpoints.state_copy import StateCopy
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECKPOINTS_FOLDER",
     "FORMAT",
+    "check_checkpoint",
     "checkpoint_path",
     "clear_leftovers",
     "newest_checkpoint",
@@ -111,32 +114,44 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         DataError: MV1707 if it is damaged or incomplete, MV1710 if it is of another format.
     """
-    try:
-        manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-        if (manifest["format"], manifest["version"]) != (FORMAT, _VERSION):
-            raise DataError(
-                "MV1710",
-                f"checkpoint {path} is {manifest['format']} {manifest['version']}",
-                expected=f"{FORMAT} {_VERSION}",
-                hint="go on with the version of medvlp that began the run, or begin a new run",
-            )
-        for name in (_TENSORS, _STATE):
-            found, wanted = content_sha256(path / name), manifest["sha256"][name]
-            if found != wanted:
-                raise _damaged(path, f"holds {name} with hash {found[:12]}, written {wanted[:12]}")
+    check_checkpoint(path)
+    with _damage(path):
         document = json.loads((path / _STATE).read_text(encoding="utf-8"))
         state = join_state(document, load_file(path / _TENSORS))
-    except DataError:
-        raise
-    except (MedvlpError, OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise _damaged(path, f"cannot be read ({type(error).__name__}: {error})") from error
     if not isinstance(state, dict):
         raise _damaged(path, "holds no state of a run")
     return state
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """Return the newest checkpoint that is whole, with its state; None where there is none at all.
+def check_checkpoint(path: Path) -> None:
+    """Compare the hashes of the files of a checkpoint; a process reads files once that stay.
+
+    Args:
+        path: Folder of the checkpoint.
+
+    Raises:
+        DataError: MV1707 if it is damaged or incomplete, MV1710 if it is of another format.
+    """
+    with _damage(path):
+        manifest = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        name, number = manifest["format"], manifest["version"]
+        if name == FORMAT and isinstance(number, int) and number != _VERSION:
+            raise DataError(
+                "MV1710",
+                f"checkpoint {path} is {name} {number}",
+                expected=f"{FORMAT} {_VERSION}",
+                hint="go on with the version of medvlp that began the run, or begin a new run",
+            )
+        if (name, number) != (FORMAT, _VERSION):
+            raise _damaged(path, f"is {name} {number}")
+        for name in (_TENSORS, _STATE):
+            found, wanted = _hash(path / name), manifest["sha256"][name]
+            if found != wanted:
+                raise _damaged(path, f"holds {name} with hash {found[:12]}, written {wanted[:12]}")
+
+
+def newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
+    """Return the newest checkpoint that is whole, and its step; None where there is none at all.
 
     A damaged one is passed over with a warning. ``latest.json`` says where to begin; what is newer
     was never finished, or belongs to steps that were taken back.
@@ -150,16 +165,18 @@ def newest_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """
     found = list_checkpoints(folder)
     latest = newest_step(folder)
-    candidates = [path for step, path in found if latest is None or step <= latest]
+    candidates = [each for each in found if latest is None or each[0] <= latest]
     refused: DataError | None = None
-    for path in reversed(candidates or [path for _, path in found]):
+    for step, path in reversed(candidates or found):
         try:
-            return path, read_checkpoint(path)
+            check_checkpoint(path)
         except DataError as error:
             if error.code != "MV1707":
                 raise
             logger.warning("%s", error)
             refused = error
+        else:
+            return path, step
     if refused is not None:
         raise refused
     return None
@@ -195,6 +212,27 @@ def clear_leftovers(folder: Path) -> None:
     """
     for path in folder.glob(".tmp-*"):
         temporaries.remove(path)
+
+
+def _hash(path: Path) -> str:
+    about = path.stat()
+    return _hash_of(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _hash_of(path: Path, *_about: int) -> str:
+    return content_sha256(path)
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Take what goes wrong while a checkpoint is read for damage."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (MedvlpError, OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise _damaged(path, f"cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _damaged(path: Path, what: str) -> DataError:

@@ -21,7 +21,7 @@ def facts(folder: Path) -> tuple[list[str], int]:
     """Return what lies among the checkpoints, and the step of the newest that is whole."""
     found = newest_checkpoint(folder / "checkpoints")
     names = sorted(path.name for path in (folder / "checkpoints").iterdir())
-    return names, int(found[1]["global_step"]) if found else -1
+    return names, found[1] if found else -1
 
 
 def main(folder: Path) -> None:

@@ -29,7 +29,7 @@ def write(folder: Path, step: int) -> Path:
 def newest_step(folder: Path) -> int:
     found = newest_checkpoint(folder)
     assert found is not None
-    return int(found[1]["step"])
+    return found[1]
 
 
 def test_checkpoint__comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -92,6 +92,8 @@ def test_newest_checkpoint__does_not_pass_over_another_format(tmp_path: Path) ->
     with pytest.raises(DataError, match="is medvlp-checkpoint 99") as caught:
         newest_checkpoint(tmp_path)
     assert caught.value.code == "MV1710"
+    (path / "manifest.json").write_text(json.dumps(manifest | {"format": "another"}))
+    assert newest_step(tmp_path) == 1
 
 
 def test_clear_leftovers__removes_what_another_host_had_begun(tmp_path: Path) -> None:
