@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from pydantic import ValidationError
 
 from medvlp.errors import ConfigError, OutputError
+from medvlp.training.averaging import KeepAverage
 from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.checkpoints.plugin import StateFolders
 from medvlp.training.checkpoints.stop_signals import StoppedRun
@@ -40,6 +41,7 @@ from medvlp.training.run_notes import NoteProgress
 from medvlp.training.selecting import KeepBest
 from medvlp.training.sharded.choice import chosen_strategy
 from medvlp.training.tracing import TraceSteps
+from medvlp.training.watching import WatchSpeed
 
 __all__ = ["TrainCLI", "main"]
 
@@ -172,6 +174,7 @@ class TrainCLI(LightningCLI):
             SaveConfig(settings.folder / "config.yaml", text),
             CareForLoaders(settings.folder),
             KeepBest(settings.select, allow_on_test=settings.allow_selection_on_test),
+            *([KeepAverage(settings.average)] if settings.average else []),
             self._recipe.keep(settings, config),
             *([ShowProgress()] if settings.progress else []),
             NoteProgress(settings.folder),
@@ -183,6 +186,7 @@ class TrainCLI(LightningCLI):
                 seed=config["seed_everything"],
                 config=deciding_config(config),
             ),
+            *([WatchSpeed(settings.watch)] if settings.watch.speed else []),
         ]
 
     def fit(self, **kwargs: object) -> None:

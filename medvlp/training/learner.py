@@ -11,8 +11,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from medvlp.errors import MedvlpError, UsageError
 from medvlp.training.freezing import rest_tower
+from medvlp.training.layer_decay import layer_shares
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings, build_optimizer
-from medvlp.training.stepping import scheduled, validate_after_epoch
+from medvlp.training.stepping import is_fused, scheduled, validate_after_epoch
+from medvlp.training.towers import TowerSettings, prepare_towers, towers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +28,7 @@ __all__ = ["Learner", "check_text_length"]
 
 _STEPS_BETWEEN_CHECKS = 20
 _DataT = TypeVar("_DataT")
+_TOWERS = TowerSettings()
 
 
 class Learner(pl.LightningModule, ABC):
@@ -36,6 +39,7 @@ class Learner(pl.LightningModule, ABC):
         compared: What a step compares with each other, such as ``pairs``.
         optimizer: How weights are changed.
         schedule: How the learning rate runs.
+        towers: How towers compute.
     """
 
     def __init__(
@@ -45,12 +49,14 @@ class Learner(pl.LightningModule, ABC):
         compared: str,
         optimizer: OptimizerSettings,
         schedule: ScheduleSettings,
+        towers: TowerSettings = _TOWERS,
     ) -> None:
         super().__init__()
         self._subject = subject
         self._compared = compared
         self._optimizer_settings = optimizer
         self._schedule = schedule
+        self._tower_settings = towers
 
     joins_ranks: ClassVar[bool] = True
     """Whether a step compares what all processes have loaded, so that the batch can be spread."""
@@ -71,11 +77,16 @@ class Learner(pl.LightningModule, ABC):
         """Return weights beside the network that are trained too, by name."""
         return ()
 
+    @property
+    def recomputes_blocks(self) -> bool:
+        """Whether a step computes every block twice."""
+        return self._tower_settings.block_stride == 1
+
     def on_fit_start(self) -> None:
-        """Refuse several processes where a step sees only what one process has loaded.
+        """Prepare the towers; refuse several processes where a step sees only one's share.
 
         Raises:
-            UsageError: MV1706.
+            UsageError: MV1706; MV1870 if a tower has no blocks to prepare.
         """
         if self.trainer.world_size > 1 and not self.joins_ranks:
             raise UsageError(
@@ -84,6 +95,7 @@ class Learner(pl.LightningModule, ABC):
                 f"compare its own {self._compared} only",
                 expected="trainer.devices=1 and trainer.num_nodes=1",
             )
+        prepare_towers(towers_of(self.network()), self._tower_settings)
 
     def on_train_start(self) -> None:
         """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
@@ -100,8 +112,16 @@ class Learner(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW and its schedule over all steps of the run."""
+        settings, network = self._optimizer_settings, self.network()
+        shares = {}
+        if settings.layer_decay < 1.0:
+            shares = layer_shares(network, towers_of(network), settings.layer_decay)
         optimizer = build_optimizer(
-            self.network(), self._optimizer_settings, further=self.further_weights()
+            network,
+            settings,
+            further=self.further_weights(),
+            shares=shares,
+            fused=is_fused(settings, self.trainer),
         )
         return scheduled(optimizer, self.trainer, self._schedule)
 
@@ -114,6 +134,9 @@ class Learner(pl.LightningModule, ABC):
     ) -> None:
         """Let the optimiser make its step, then bring weights back into their bounds.
 
+        Gradients are let go of at once: Lightning would keep them until the next loss is known, in
+        memory beside all that its computation holds.
+
         Args:
             epoch: Number of the epoch.
             batch_idx: Number of the batch in the epoch.
@@ -121,6 +144,7 @@ class Learner(pl.LightningModule, ABC):
             optimizer_closure: Computes loss and gradients.
         """
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        optimizer.zero_grad()
         self.bound_weights()
 
     def bound_weights(self) -> None:  # most recipes have nothing to bound

@@ -22,6 +22,7 @@ from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.objectives import OptionValue, build_objective
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.retrieving import retrieval_figures
+from medvlp.training.towers import TowerSettings
 from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = ["ContrastiveModule"]
 
 _SCHEDULE = ScheduleSettings()
 _FREEZE = FreezeSettings()
+_TOWERS = TowerSettings()
 
 
 class ContrastiveModule(Learner):
@@ -49,6 +51,7 @@ class ContrastiveModule(Learner):
         text_from: Folder of a text tower to begin with: one that knowledge training wrote, a BERT
             of transformers, or a decoder's release.
         seed: Fixes the random first weights.
+        towers: How the towers compute: compiled, and with which activations held.
     """
 
     mean: torch.Tensor
@@ -66,12 +69,14 @@ class ContrastiveModule(Learner):
         image_from: Path | None = None,
         text_from: Path | None = None,
         seed: int = 0,
+        towers: TowerSettings = _TOWERS,
     ) -> None:
         super().__init__(
             subject=f"objective {objective!r}",
             compared="pairs",
             optimizer=optimizer,
             schedule=schedule,
+            towers=towers,
         )
         self.dual_encoder: DualEncoder | None = None
         self._settings = encoder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -13,7 +14,7 @@ from medvlp.config.strict import StrictModel, rule_error
 from medvlp.errors import ConfigError, nearest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "OptimizerSettings",
@@ -26,6 +27,7 @@ __all__ = [
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 _WARMUP_SHARE = 0.1
+_NO_SHARES: Mapping[str, float] = MappingProxyType({})
 
 
 class RateSettings(StrictModel):
@@ -50,6 +52,10 @@ class OptimizerSettings(StrictModel):
         beta2: Momentum of its square.
         epsilon: Added to the root of the square.
         rates: Weights with another learning rate; no weight may be named by two patterns.
+        layer_decay: Share of the learning rate from each layer of a tower to the one before it; 1
+            gives all layers the same.
+        fused: Whether one kernel changes many weights; None does so on a GPU, but not with fp16,
+            whose scaled gradients could then not be clipped.
     """
 
     learning_rate: Rate
@@ -58,6 +64,8 @@ class OptimizerSettings(StrictModel):
     beta2: Momentum = 0.98
     epsilon: Annotated[float, Field(gt=0, le=0.1)] = 1e-6
     rates: tuple[RateSettings, ...] = ()
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    fused: bool | None = None
 
 
 class ScheduleSettings(StrictModel):
@@ -140,6 +148,8 @@ def build_optimizer(
     settings: OptimizerSettings,
     *,
     further: Iterable[tuple[str, torch.nn.Parameter]] = (),
+    shares: Mapping[str, float] = _NO_SHARES,
+    fused: bool = False,
 ) -> torch.optim.Optimizer:
     """Return AdamW with weight decay on parameters of two or more axes only.
 
@@ -149,18 +159,21 @@ def build_optimizer(
         module: Whose parameters; those without a gradient are left out.
         settings: The optimiser's settings.
         further: Parameters beside the module, such as those of the objective, by name.
+        shares: Share of their learning rate that parameters have, by name; 1 for the others.
+        fused: Whether one kernel changes many weights.
 
     Raises:
         ConfigError: If a pattern names no parameter (MV2041), or two name the same (MV2042).
     """
     named = {n: p for n, p in (*module.named_parameters(), *further) if p.requires_grad}
-    rates = _rates(list(named), settings)
+    chosen = _rates(list(named), settings)
+    rates = {n: chosen.get(n, settings.learning_rate) * shares.get(n, 1.0) for n in named}
     groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
     for decays in (True, False):
-        for rate in dict.fromkeys((settings.learning_rate, *rates.values())):
+        for rate in dict.fromkeys((settings.learning_rate, *chosen.values(), *rates.values())):
             groups[rate, decays] = []
     for name, parameter in named.items():
-        groups[rates.get(name, settings.learning_rate), parameter.ndim >= 2].append(parameter)
+        groups[rates[name], parameter.ndim >= 2].append(parameter)
     return torch.optim.AdamW(
         [
             {"params": params, "lr": rate, "weight_decay": settings.weight_decay * decays}
@@ -170,6 +183,7 @@ def build_optimizer(
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         eps=settings.epsilon,
+        fused=fused or None,
     )
 
 

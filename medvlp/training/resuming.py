@@ -47,6 +47,7 @@ def deciding_config(config: Mapping[str, Any]) -> dict[str, Any]:
         "trainer": trainer,
         "name": config["run"]["name"],
         "select": config["run"].get("select"),
+        "average": config["run"].get("average"),
     }
     return without_local_paths(chosen)
 

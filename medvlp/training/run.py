@@ -17,6 +17,7 @@ from medvlp.config.strict import StrictModel
 from medvlp.errors import OutputError
 from medvlp.io import check_output_folder, publish_file
 from medvlp.jobs.progress import Progress
+from medvlp.training.averaging import AverageSettings
 from medvlp.training.checkpoints.settings import CheckpointSettings
 from medvlp.training.launching import launched_rank
 from medvlp.training.resuming import build_csv_logger
@@ -32,6 +33,7 @@ from medvlp.training.run_names import (
 )
 from medvlp.training.selecting import SelectSettings
 from medvlp.training.wandb_rows import WandbRows, wandb_run_id
+from medvlp.training.watching import WatchSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +70,8 @@ class RunSettings(StrictModel):
         select: How the step is chosen that the result is made of; None takes the last one.
         allow_selection_on_test: Choose on the test set all the same; every output then says so.
         trace: Write the samples and the loss of every step to ``trace/rank_K.jsonl``.
+        watch: What is told of the run's speed.
+        average: Keep a running average of the weights, and use it; None keeps none.
     """
 
     folder: Path
@@ -81,6 +85,8 @@ class RunSettings(StrictModel):
     select: SelectSettings | None = None
     allow_selection_on_test: bool = False
     trace: bool = False
+    watch: WatchSettings = WatchSettings()
+    average: AverageSettings | None = None
 
 
 def prepare_run_folder(settings: RunSettings) -> None:

@@ -16,9 +16,23 @@ if TYPE_CHECKING:
 
     import lightning.pytorch as pl
 
-    from medvlp.training.optimization import ScheduleSettings
+    from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 
-__all__ = ["scheduled", "steps_per_epoch", "validate_after_epoch"]
+__all__ = ["is_fused", "scheduled", "steps_per_epoch", "validate_after_epoch"]
+
+
+def is_fused(settings: OptimizerSettings, trainer: pl.Trainer) -> bool:
+    """Tell whether one kernel changes many weights.
+
+    Args:
+        settings: What was asked for.
+        trainer: Who knows the device and the precision.
+    """
+    if settings.fused is not None:
+        return settings.fused
+    strategy = getattr(trainer, "strategy", None)
+    is_gpu = strategy is not None and strategy.root_device.type == "cuda"
+    return is_gpu and trainer.precision != "16-mixed"
 
 
 def scheduled(

@@ -19,7 +19,7 @@ from tests.training.scan_folders import write_crops_folder
 COMMON = (
     *("--trainer.accelerator=cpu", "--run.wandb=off", "--run.progress=false", "--run.trace=true"),
     *("--trainer.max_epochs=2", "--trainer.max_steps=-1", "--trainer.log_every_n_steps=1"),
-    *("--data.num_workers=0", "--trainer.precision=32-true"),
+    *("--data.num_workers=0", "--trainer.precision=32-true", "--run.watch.speed=false"),
 )
 # dropout draws its numbers by process; SimCSE must have some
 TEXT = ("width=16", "layers=1", "heads=2", "feedforward=32", "dropout=1e-9")

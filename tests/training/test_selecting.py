@@ -23,7 +23,10 @@ from medvlp.training.cli import main
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.selecting import LAST_STEP, KeepBest, SelectSettings, check_allowed
 
-LONG = ("--trainer.max_epochs=3", "--trainer.max_steps=-1", "--run.name=x")
+LONG = (
+    *("--trainer.max_epochs=3", "--trainer.max_steps=-1", "--run.name=x"),
+    "--run.watch.speed=false",  # which is not the same twice
+)
 STEPS = 12
 """Steps of an epoch: 48 pairs in batches of 4."""
 SELECT = ("--run.select.metric=validation/score", "--run.select.mode=max")
