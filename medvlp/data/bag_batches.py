@@ -87,6 +87,14 @@ class BagsDataset(Dataset[tuple["BagRow", TileBags]]):
         starts = torch.tensor([0, len(features)])
         return bag, TileBags(features=features, starts=starts, coords_px0=coords)
 
+    def sample_name(self, draw: Draw) -> str:
+        """Return the name of a bag.
+
+        Args:
+            draw: Which bag.
+        """
+        return self.bags[draw.index].bag_id
+
 
 def collate_bags(samples: Sequence[tuple[BagRow, TileBags]]) -> tuple[tuple[str, ...], TileBags]:
     """Join samples: names, and all rows one bag after the other, without padding."""

@@ -7,11 +7,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import islice
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader
 
+from medvlp.data.leaving_out import LeavingOut
 from medvlp.data.order import SamplerState
 from medvlp.data.quarantine import Quarantine
 from medvlp.data.sampler import GlobalOrderSampler
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import Dataset
 
+    from medvlp.data.leaving_out import NamedSamples
     from medvlp.data.order import OrderSettings
     from medvlp.data.quarantine import BadSample
     from medvlp.data.sampler import BatchShare
@@ -218,7 +220,8 @@ def ordered_loader(
         trainer: Knows rank and number of ranks; None is a single process.
         group_id: Group of each sample, for batches of groups, shape ``(num_samples,)``, int64.
         shard_number: Shard of each sample, shape ``(num_samples,)``, int64, which blocks keep to.
-        quarantine: Told of samples that are absent from a batch.
+        quarantine: Told of samples that are absent from a batch; where it allows any, the data set
+            leaves them out by itself, or names its samples.
 
     Raises:
         DataError: If the ranks do not divide the batch (MV1750), or samples and groups do not fit
@@ -233,4 +236,6 @@ def ordered_loader(
         rank=trainer.global_rank if trainer is not None else 0,
         num_ranks=trainer.world_size if trainer is not None else 1,
     )
+    if quarantine is not None and quarantine.most and not hasattr(dataset, "__getitems__"):
+        dataset = LeavingOut(cast("NamedSamples[SampleT]", dataset))
     return OrderedLoader(dataset, sampler, collate, num_workers=num_workers, quarantine=quarantine)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import lightning.pytorch as pl
+from pydantic import Field
 
 from medvlp.data.caption_survey import survey_captions
 from medvlp.data.loading import ordered_loader
 from medvlp.data.order import OrderSettings
+from medvlp.data.quarantine import Quarantine
 from medvlp.data.scan_augment import ScanAugmentSettings
 from medvlp.data.scan_dataset import ScanCollator, ScanPairsDataset, ScanSample
 from medvlp.data.scan_labels import LabelledScans
@@ -67,6 +69,8 @@ class ScanPairsDataModule(pl.LightningDataModule):
         seed: Seed of order, phases, augmentation and texts.
         num_workers: Number of loader processes; 0 loads in the main process.
         cache_gib: Stored crops are kept up to this many GiB, in each loader process.
+        most_bad: How many kidneys may have a crop that cannot be read, over all ranks, before the
+            run stops; they are left out and listed in ``quarantine.csv`` of the run.
     """
 
     def __init__(
@@ -86,8 +90,10 @@ class ScanPairsDataModule(pl.LightningDataModule):
         seed: int = 0,
         num_workers: int = 0,
         cache_gib: float = 1.0,
+        most_bad: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         super().__init__()
+        self.quarantine = Quarantine(most_bad)
         if (text == "features") != (text_features is not None):
             raise UsageError(
                 "MV1002",
@@ -112,7 +118,7 @@ class ScanPairsDataModule(pl.LightningDataModule):
         self._share = train_share
         self._share_seed = seed if share_seed is None else share_seed
         self._seed = seed
-        self._num_workers = num_workers
+        self.num_workers = num_workers
         self._cache_bytes = int(cache_gib * 2**30)
         self._manifest: ScanPairsManifest | None = None
         self._tokenizer: CaptionTokenizer | None = None
@@ -278,8 +284,9 @@ class ScanPairsDataModule(pl.LightningDataModule):
             collate,
             num_samples=len(dataset),
             data_hash=json_sha256({"samples": samples_sha256, **share}),
-            num_workers=self._num_workers,
+            num_workers=self.num_workers,
             trainer=self.trainer,
+            quarantine=self.quarantine,
         )
 
 

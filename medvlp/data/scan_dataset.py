@@ -135,6 +135,14 @@ class ScanPairsDataset(Dataset[ScanSample]):
             volume = augment_crop(stored, self._augment, self._info, rng)
         return ScanSample(row, volume, self._text(row.report, seed))
 
+    def sample_name(self, draw: Draw) -> str:
+        """Return the name of a kidney: that of its first crop.
+
+        Args:
+            draw: Which kidney.
+        """
+        return self.kidneys[draw.index][0].sample_id
+
     def _text(self, report: str, seed: int) -> str:
         if not report or self._shuffle == "none":
             return report

@@ -66,6 +66,14 @@ class LabelledScans(Dataset[ScanSample]):
         """
         return self._scans[self.chosen(draw)]
 
+    def sample_name(self, draw: Draw) -> str:
+        """Return the name of a kidney: that of its first crop.
+
+        Args:
+            draw: Which of the kidneys with a label, in which epoch.
+        """
+        return self._scans.sample_name(self.chosen(draw))
+
     def chosen(self, draw: Draw) -> Draw:
         """Return the draw of a kidney of the split that a draw becomes.
 
