@@ -56,7 +56,7 @@ def test_training_config__builds_and_takes_a_step_in_its_shapes(path: Path) -> N
     settings = built.model._settings
     is_text = isinstance(built.model, KnowledgeModule)
     # towers of publication size are built without memory; tests of the recipe step them when small
-    is_large = (settings if is_text else settings.text).layers > 4
+    is_large = (settings if is_text else settings.text_tower).layers > 4
     with torch.device("meta" if is_large else "cpu"), torch.no_grad():
         if is_text:
             model = KnowledgeText(settings, 50, built.model._embed_dim)

@@ -1,34 +1,23 @@
 """A decoder as a text tower: what it sees, what a text becomes, whose weights it takes."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from medvlp.errors import ModelError
 from medvlp.models.decoder_sizes import DECODER_FAMILIES, DecoderTowerSettings
 from medvlp.models.decoder_tower import DecoderTower, take_decoder
-from medvlp.models.weight_parts import write_parts
-from medvlp.text.file_tokenizer import FileTokenizer, load_report_tokenizer
+from medvlp.text.file_tokenizer import load_report_tokenizer
+from tests.models.decoder_releases import byte_pairs, write_release
 
 SIZES = {"width": 16, "layers": 2, "heads": 4, "kv_heads": 2, "feedforward": 24, "max_tokens": 16}
 
 
 def settings(**changed) -> DecoderTowerSettings:
     return DecoderTowerSettings(**({"family": "qwen2"} | SIZES | changed))
-
-
-def byte_pairs() -> FileTokenizer:
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["<end>"], show_progress=False)
-    tokenizer.train_from_iterator(["clear cell carcinoma", "plain noise"], trainer)
-    return FileTokenizer(tokenizer.to_str())
 
 
 def tower(**changed) -> DecoderTower:
@@ -101,24 +90,8 @@ def test_decoder_tower__refuses_fewer_rows_than_pieces() -> None:
 @pytest.fixture
 def release(tmp_path) -> Path:
     """A randomly filled release of Qwen2's layout, with a language head, in several files."""
-    tokenizer = byte_pairs()
-    config = CONFIG_MAPPING["qwen2"](
-        vocab_size=64,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=24,
-        rms_norm_eps=1e-6,
-    )
-    network = AutoModelForCausalLM.from_config(config)
     folder = tmp_path / "tiny-qwen"
-    folder.mkdir()
-    document = config.to_dict() | {"architectures": ["Qwen2ForCausalLM"]}
-    (folder / "config.json").write_text(json.dumps(document))
-    (folder / "tokenizer.json").write_text(tokenizer.to_json())
-    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    assert len(write_parts(folder / "model.safetensors", state, largest=8000)) > 2
+    write_release(folder, "qwen2")
     return folder
 
 

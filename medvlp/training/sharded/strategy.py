@@ -26,6 +26,7 @@ from medvlp.training.sharded.wrapping import built_on_rank_0, divide, gather_uni
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from torch.distributed.device_mesh import DeviceMesh
     from torch.optim import Optimizer
@@ -135,6 +136,35 @@ class FullySharded(DDPStrategy):
         """
         return self._kept(super().optimizer_state(optimizer))
 
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        filepath: str | Path,
+        storage_options: Any = None,  # noqa: ANN401  # as Lightning does
+    ) -> None:
+        """Write a state; what callbacks keep of divided weights is made whole first.
+
+        Args:
+            checkpoint: What the trainer gives on every rank.
+            filepath: Folder to write.
+            storage_options: Not used.
+        """
+        super().save_checkpoint(self._kept(checkpoint), filepath, storage_options)
+
+    def load_checkpoint(
+        self, checkpoint_path: str | Path, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a state; what callbacks keep of divided weights is divided as the weights are.
+
+        Args:
+            checkpoint_path: Folder of the state.
+            weights_only: Not used: nothing can be run by reading.
+        """
+        state = super().load_checkpoint(checkpoint_path, weights_only)
+        likes = self._module().state_dict()
+        kept = {name: _divided_weights(part, likes) for name, part in state["callbacks"].items()}
+        return {**state, "callbacks": kept}
+
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Fill the divided networks.
 
@@ -198,6 +228,19 @@ def _whole(value: Any, *, keep: bool) -> Any:  # noqa: ANN401  # a state is any 
     if isinstance(value, list):
         return [_whole(item, keep=keep) for item in value]
     return value
+
+
+def _divided_weights(value: Any, likes: Mapping[str, Any]) -> Any:  # noqa: ANN401  # any nesting
+    """Return a state in which copies of divided weights are divided too."""
+    if not isinstance(value, dict):
+        return value
+    found = {name: _divided_weights(item, likes) for name, item in value.items()}
+    for name, item in found.items():
+        like = likes.get(name)
+        is_copy = isinstance(item, torch.Tensor) and isinstance(like, DTensor)
+        if is_copy and item.shape == like.shape:
+            found[name] = divided_like(item, like)
+    return found
 
 
 def _divided_state(optimizer: Optimizer, state: Mapping[str, Any]) -> dict[str, Any]:
