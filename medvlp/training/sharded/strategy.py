@@ -237,8 +237,9 @@ def _divided_weights(value: Any, likes: Mapping[str, Any]) -> Any:  # noqa: ANN4
     found = {name: _divided_weights(item, likes) for name, item in value.items()}
     for name, item in found.items():
         like = likes.get(name)
-        is_copy = isinstance(item, torch.Tensor) and isinstance(like, DTensor)
-        if is_copy and item.shape == like.shape:
+        if not (isinstance(item, torch.Tensor) and isinstance(like, DTensor)):
+            continue
+        if item.shape == like.shape:
             found[name] = divided_like(item, like)
     return found
 

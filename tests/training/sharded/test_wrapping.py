@@ -8,7 +8,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor
 
 from medvlp.training.sharded.export import gather_weights
-from medvlp.training.sharded.wrapping import built_on_rank_0, divide
+from medvlp.training.sharded.wrapping import built_on_rank_0, divide, gather_units
 from tests.worlds import run_in_worlds
 
 pytestmark = pytest.mark.distributed
@@ -58,7 +58,11 @@ def build(seed: int) -> nn.Module:
 
 
 def build_and_divide(rank, world_size, folder) -> None:
-    mesh = init_device_mesh("cpu", (world_size,))
+    # two ranks divide; of four, two divide and the other two repeat them
+    if world_size == 4:
+        mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("repeat", "shard"))
+    else:
+        mesh = init_device_mesh("cpu", (world_size,))
     with built_on_rank_0():
         module = build(seed=rank)
     assert {p.device.type for p in module.parameters()} == {"meta" if rank else "cpu"}
@@ -81,6 +85,15 @@ def build_and_divide(rank, world_size, folder) -> None:
     loss = network(x)
     assert torch.allclose(loss, expected.network(x), rtol=1e-6, atol=0)
     loss.backward()
+    expected.network(x).backward()
+    for (name, ours), theirs in zip(module.named_parameters(), expected.parameters(), strict=True):
+        if ours.ndim and ours.requires_grad and theirs.grad is not None:
+            assert torch.allclose(ours.grad.full_tensor(), theirs.grad, rtol=1e-4, atol=1e-5), name
+    if rank == 1:
+        gather_units(module)
+    else:
+        with torch.no_grad():
+            network(x)
     gather_weights(module)
     if rank == 0:
         state = module.state_dict()
@@ -90,4 +103,4 @@ def build_and_divide(rank, world_size, folder) -> None:
 
 
 def test_divide__hands_out_what_rank_0_built_and_gather_brings_it_back(tmp_path) -> None:
-    run_in_worlds(build_and_divide, [2], tmp_path)
+    run_in_worlds(build_and_divide, [2, 4], tmp_path)
