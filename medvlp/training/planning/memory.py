@@ -6,16 +6,18 @@ Letters: B samples of the global batch, b of one rank, D length of an embedding,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from medvlp.losses.engine.settings import EngineSettings
 from medvlp.training.planning.pretending import count_saved_bytes, pretend_on
+from medvlp.training.planning.sharing import largest_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from medvlp.training.planning.sharing import Sharing
     from medvlp.training.planning.sketches import Sketch
 
 __all__ = [
@@ -28,7 +30,7 @@ __all__ = [
     "state_terms",
 ]
 
-_FP32 = 4
+_FP32, _HALF = 4, 2
 _MOMENTS = 2
 """AdamW keeps a mean of the gradient and one of its square."""
 _DENSE_BYTES = 16
@@ -62,6 +64,11 @@ class Precision:
     weights: int
     autocast: torch.dtype | None
 
+    @property
+    def gathered(self) -> int:
+        """Bytes of a weight that ranks gather from its parts."""
+        return _HALF if self.autocast == torch.bfloat16 else self.weights
+
     @classmethod
     def named(cls, name: object) -> Precision:
         """Return what a value of ``trainer.precision`` means.
@@ -94,35 +101,44 @@ class Activations:
     recomputed: int | None
 
 
-def state_terms(
-    sketch: Sketch, precision: Precision, *, ranks: int, strategy: object
-) -> list[MemoryTerm]:
+def state_terms(sketch: Sketch, precision: Precision, sharing: Sharing) -> list[MemoryTerm]:
     """Return the terms that do not depend on the batch.
 
     Args:
         sketch: The networks.
         precision: How numbers are rounded.
-        ranks: Number of ranks.
-        strategy: ``trainer.strategy``.
+        sharing: How ranks share weights.
     """
     every, trained = _count(sketch, trained_only=False), _count(sketch, trained_only=True)
-    width = precision.weights
-    is_sharded = strategy == "fsdp2"
-    share = ranks if is_sharded else 1
-    divided = f", divided by {ranks} ranks" if is_sharded else ""
+    width, over = precision.weights, sharing.over
+    divided = f", divided by {over} ranks" if over > 1 else ""
     terms = [
-        MemoryTerm("weights", every * width // share, f"{every:,} x {width} bytes{divided}"),
-        MemoryTerm("gradients", trained * width // share, f"{trained:,} x {width} bytes{divided}"),
+        MemoryTerm("weights", every * width // over, f"{every:,} x {width} bytes{divided}"),
+        MemoryTerm("gradients", trained * width // over, f"{trained:,} x {width} bytes{divided}"),
         MemoryTerm(
             "AdamW moments",
-            _MOMENTS * trained * width // share,
+            _MOMENTS * trained * width // over,
             f"{trained:,} x {_MOMENTS} x {width} bytes{divided}",
         ),
     ]
-    if ranks > 1 and not is_sharded and not _views_buckets(strategy):
-        how = "as large as the gradients; none with gradient_as_bucket_view"
+    if sharing.has_buckets:
+        how = "copies of the gradients, since gradient_as_bucket_view is false"
         terms.append(MemoryTerm("DDP buckets", trained * width, how))
+    if sharing.is_divided:
+        terms.append(_gathered_term(sketch, precision, sharing, every))
     return terms
+
+
+def _gathered_term(
+    sketch: Sketch, precision: Precision, sharing: Sharing, every: int
+) -> MemoryTerm:
+    """Return what is whole for a while: the part in use, the next one, and a part's gradients."""
+    unit, width = largest_unit(sketch.networks), precision.gathered
+    if not sharing.reshards:
+        how = f"all weights x {width} bytes, and gradients of the largest part of {unit:,}"
+        return MemoryTerm("gathered weights", every * width + unit * _FP32, how)
+    how = f"two parts of {unit:,} x {width} bytes and gradients of one, at most"
+    return MemoryTerm("gathered weights", 2 * unit * width + unit * _FP32, how)
 
 
 def _count(sketch: Sketch, *, trained_only: bool) -> int:
@@ -137,16 +153,6 @@ def _count(sketch: Sketch, *, trained_only: bool) -> int:
 def _tensors(network: torch.nn.Module) -> Iterable[torch.Tensor]:
     yield from network.parameters()
     yield from network.buffers()
-
-
-def _views_buckets(strategy: object) -> bool:
-    if not isinstance(strategy, dict):
-        return False
-    arguments: Mapping[str, Any] = strategy.get("init_args") or {}
-    return bool(
-        arguments.get("gradient_as_bucket_view")
-        or (arguments.get("dict_kwargs") or {}).get("gradient_as_bucket_view")
-    )
 
 
 def count_activations(sketch: Sketch, precision: Precision, count: int) -> Activations | None:

@@ -18,6 +18,7 @@ from medvlp.training.planning.memory import (
     loss_terms,
     state_terms,
 )
+from medvlp.training.planning.sharing import sharing_of
 from medvlp.training.planning.sketching import sketch_run
 from medvlp.training.planning.timing import StepLoad, StepTimes, time_step
 
@@ -160,22 +161,24 @@ class _Planning:
         self._nodes = nodes
         self._gpus_per_node = gpus_per_node
         self._ranks = nodes * gpus_per_node
-        self._trainer: Mapping[str, Any] = run.config["trainer"]
+        trainer: Mapping[str, Any] = run.config["trainer"]
+        self._precision = Precision.named(trainer.get("precision"))
+        self._sharing = sharing_of(
+            trainer.get("strategy"), ranks=self._ranks, gpus_per_node=gpus_per_node
+        )
 
     def of(self, sketch: Sketch) -> RunPlan:
         """Return the plan."""
         batch = self._run.batch_size
-        precision = Precision.named(self._trainer.get("precision"))
-        strategy = self._trainer.get("strategy")
         parts = tuple(
             _describe(name, network, sketch.flops_parts) for name, network in sketch.parts.items()
         )
-        terms = state_terms(sketch, precision, ranks=self._ranks, strategy=strategy)
-        load = self._load(sketch, parts, precision, batch) if batch else None
+        terms = state_terms(sketch, self._precision, self._sharing)
+        load = self._load(sketch, parts, batch) if batch else None
         activations = None
         if batch:
             per_rank = batch // self._ranks
-            activations = count_activations(sketch, precision, per_rank)
+            activations = count_activations(sketch, self._precision, per_rank)
             terms += self._batch_terms(sketch, activations, batch)
         return RunPlan(
             nodes=self._nodes,
@@ -202,8 +205,9 @@ class _Planning:
         if activations is not None:
             how = f"what {per_rank} samples keep for the backward pass, counted"
             terms.append(MemoryTerm("activations", activations.kept, how))
-            how = "weights in the type of autocast, kept for the backward pass, counted"
-            terms.append(MemoryTerm("weight copies", activations.weight_copies, how))
+            if not self._sharing.is_divided:  # else weights are gathered in that type
+                how = "weights in the type of autocast, kept for the backward pass, counted"
+                terms.append(MemoryTerm("weight copies", activations.weight_copies, how))
         if sketch.embed_dim:
             terms += loss_terms(batch, self._ranks, sketch.embed_dim)
         if sketch.batch_bytes:
@@ -211,16 +215,15 @@ class _Planning:
             terms.append(MemoryTerm("samples", size, "pixels as bytes, token ids and mask"))
         return terms
 
-    def _load(
-        self, sketch: Sketch, parts: tuple[Part, ...], precision: Precision, batch: int
-    ) -> StepLoad | None:
+    def _load(self, sketch: Sketch, parts: tuple[Part, ...], batch: int) -> StepLoad | None:
         if sketch.step_flops is None:
             return None
-        trained = sum(part.trained for part in parts)
+        weights, trained = (sum(getattr(p, key) for p in parts) for key in ("weights", "trained"))
         per_rank = batch // self._ranks
+        width, gathered = self._precision.weights, self._precision.gathered
         return StepLoad(
             flops=sketch.step_flops * per_rank,
-            gradient_bytes=trained * precision.weights,
+            moved_bytes=self._sharing.moved_bytes(weights, trained, width=width, gathered=gathered),
             trained=trained,
             joined_bytes=batch * sketch.embed_dim * 4,
             samples=per_rank,

@@ -21,7 +21,7 @@ from medvlp.training.planning.sketching_scans import (
 from medvlp.training.planning.sketching_texts import sketch_knowledge, sketch_reports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from medvlp.training.planning.parsing import ParsedRun
 
@@ -77,7 +77,11 @@ def sketch_pairs(run: ParsedRun) -> Sketch:
     if isinstance(objective, nn.Module):
         parts["objective"] = objective
     flops = dual_encoder_flops(network, input_px=side, tokens=tokens)
-    step = TRAINING_PASSES * flops.pair
+    rests = _let_rest(run, {"image": network.image_tower, "text": network.text_tower})
+    step = sum(
+        (1 if name in rests else TRAINING_PASSES) * count
+        for name, count in (("image", flops.image), ("text", flops.text))
+    )
     if getattr(objective, "needs_knowledge", False):
         parts["frozen text encoder"] = copy.deepcopy(network.text_side()).requires_grad_(False)
         step += flops.text
@@ -99,6 +103,15 @@ def sketch_pairs(run: ParsedRun) -> Sketch:
         recompute=lambda: _recompute_both(network),
         notes=(*notes, f"texts of {tokens} tokens, the longest that data.max_tokens lets through"),
     )
+
+
+def _let_rest(run: ParsedRun, towers: Mapping[str, nn.Module]) -> set[str]:
+    """Take their gradients from towers that rest in all epochs, and return which do."""
+    freeze = run.config["model"]["freeze"]
+    rests = {name for name in towers if freeze[f"{name}_tower_epochs"] == "all"}
+    for name in rests:
+        towers[name].requires_grad_(False).eval()
+    return rests
 
 
 def _recompute_both(network: DualEncoder) -> None:

@@ -90,8 +90,8 @@ def _times(plan: RunPlan, times: StepTimes, load: StepLoad) -> Iterator[str]:
     yield _time_line("AdamW", times.optimizer_s, "at the speed of the GPU's memory")
     if load.ranks > 1:
         link = f"at {times.link_gb_per_s:g} GB/s"
-        size = f"{load.gradient_bytes / 1e9:.2f} GB"
-        yield _time_line("gradients", times.gradients_s, f"{size} averaged {link}, while computing")
+        size = f"{load.moved_bytes / 1e9:.2f} GB"
+        yield _time_line("weights, gradients", times.weights_s, f"{size} {link}, while computing")
         size = f"{load.joined_bytes / 1e9:.4f} GB"
         yield _time_line("embeddings", times.embeddings_s, f"{size} joined, and back, {link}")
     if load.images:

@@ -28,7 +28,7 @@ class StepLoad:
 
     Attributes:
         flops: Operations.
-        gradient_bytes: Bytes of the gradients that ranks average.
+        moved_bytes: Bytes of weights and gradients that ranks exchange.
         trained: Number of weights that are trained.
         joined_bytes: Bytes of the embeddings of all ranks.
         samples: Samples of one rank.
@@ -39,7 +39,7 @@ class StepLoad:
     """
 
     flops: int
-    gradient_bytes: int
+    moved_bytes: int
     trained: int
     joined_bytes: int
     samples: int
@@ -62,7 +62,7 @@ class StepTimes:
         compute_s: Operations at the assumed share of the peak.
         peak_s: Operations at the whole peak, which no training reaches.
         optimizer_s: Memory traffic of AdamW.
-        gradients_s: Average of the gradients over ranks; overlaps with the backward pass.
+        weights_s: Exchange of weights and gradients; overlaps with the backward pass.
         embeddings_s: Exchange of embeddings and of their gradients; overlaps with nothing.
         data_s: Reading and decoding images; overlaps with the step before.
         mfu: The assumed share of the peak.
@@ -73,7 +73,7 @@ class StepTimes:
     compute_s: float
     peak_s: float
     optimizer_s: float
-    gradients_s: float
+    weights_s: float
     embeddings_s: float
     data_s: float
     mfu: float
@@ -83,7 +83,7 @@ class StepTimes:
     @property
     def exposed_s(self) -> float:
         """Seconds of messages that do not overlap with computing."""
-        return self.embeddings_s + max(0.0, self.gradients_s - _BACKWARD_SHARE * self.compute_s)
+        return self.embeddings_s + max(0.0, self.weights_s - _BACKWARD_SHARE * self.compute_s)
 
     @property
     def gpu_s(self) -> float:
@@ -106,9 +106,9 @@ class StepTimes:
 def time_step(load: StepLoad, gpu: GpuFacts, speeds: Speeds) -> StepTimes:
     """Estimate how long a step takes.
 
-    Messages follow the ring: each rank sends and receives 2 (W - 1) / W of the gradients, and
-    (W - 1) / W of the embeddings forth and of their gradients back. Between nodes all GPUs of a
-    node send at once, each over its own share of the network.
+    Messages follow the ring: (W - 1) / W of what is exchanged passes the link of each rank; to
+    average gradients takes two exchanges, to join embeddings one, and one of their gradients.
+    Between nodes all GPUs of a node send at once, each over its own share of the network.
 
     Args:
         load: What a step asks for.
@@ -127,7 +127,7 @@ def time_step(load: StepLoad, gpu: GpuFacts, speeds: Speeds) -> StepTimes:
         compute_s=peak_s / mfu,
         peak_s=peak_s,
         optimizer_s=load.trained * _ADAM_BYTES / (gpu.memory_gb_per_s * 1e9),
-        gradients_s=2 * share * load.gradient_bytes / (link * 1e9),
+        weights_s=share * load.moved_bytes / (link * 1e9),
         embeddings_s=2 * share * load.joined_bytes / (link * 1e9),
         data_s=load.images / (max(load.workers, 1) * per_core),
         mfu=mfu,

@@ -17,6 +17,7 @@ from medvlp.training.planning.memory import (
     loss_terms,
     state_terms,
 )
+from medvlp.training.planning.sharing import Sharing
 from medvlp.training.planning.sketches import Sketch
 
 FP32 = Precision(4, None)
@@ -57,29 +58,31 @@ WEIGHTS, TRAINED = 110 + 33 + 6 + 6 + 1, 33 + 6  # the norm's statistics are kep
 
 
 @pytest.mark.parametrize(
-    ("ranks", "strategy", "buckets", "share"),
+    ("sharing", "further"),
     [
-        (1, "auto", 0, 1),
-        (2, "auto", TRAINED * 4, 1),
-        (2, "ddp", TRAINED * 4, 1),
-        (2, {"class_path": "x", "init_args": {"gradient_as_bucket_view": True}}, 0, 1),
-        (2, {"class_path": "x", "init_args": {"find_unused_parameters": True}}, TRAINED * 4, 1),
-        (2, "fsdp2", 0, 2),
+        (Sharing(), {}),
+        (Sharing(has_buckets=True), {"DDP buckets": TRAINED * 4}),
+        (Sharing(2, is_divided=True), {"gathered weights": 110 * (2 * 4 + 4)}),
+        (Sharing(2, True, reshards=False), {"gathered weights": WEIGHTS * 4 + 110 * 4}),
     ],
 )
-def test_state_terms__by_hand(ranks, strategy, buckets, share):
-    terms = {t.name: t.bytes for t in state_terms(sketch(), FP32, ranks=ranks, strategy=strategy)}
-    assert terms.pop("DDP buckets", 0) == buckets
-    assert terms == {
-        "weights": WEIGHTS * 4 // share,
-        "gradients": TRAINED * 4 // share,
-        "AdamW moments": TRAINED * 8 // share,
+def test_state_terms__by_hand(sharing, further):
+    terms = {t.name: t.bytes for t in state_terms(sketch(), FP32, sharing)}
+    assert terms == further | {
+        "weights": WEIGHTS * 4 // sharing.over,
+        "gradients": TRAINED * 4 // sharing.over,
+        "AdamW moments": TRAINED * 8 // sharing.over,
     }
 
 
 def test_state_terms__are_halved_in_true_bf16():
-    terms = state_terms(sketch(), Precision(2, None), ranks=1, strategy=None)
+    terms = state_terms(sketch(), Precision(2, None), Sharing())
     assert [term.bytes for term in terms] == [WEIGHTS * 2, TRAINED * 2, TRAINED * 4]
+
+
+def test_precision__of_gathered_weights():
+    widths = [Precision.named(name).gathered for name in (None, "bf16-mixed", "16-mixed")]
+    assert widths == [4, 2, 4]
 
 
 def test_count_activations__by_hand():

@@ -120,3 +120,24 @@ def test_plan__counts_a_frozen_text_encoder():
     frozen = next(p for p in with_knowledge.parts if p.name == "frozen text encoder")
     assert frozen.weights > 0
     assert frozen.trained == 0
+
+
+def test_plan__divides_weights_where_the_strategy_does():
+    whole, divided = (smoke(f"--trainer.strategy={name}")[1] for name in ("ddp", "fsdp2"))
+    one, half = ({t.name: t.bytes for t in plan.memory} for plan in (whole, divided))
+    for name in ("weights", "gradients", "AdamW moments"):
+        assert half[name] == one[name] // 2
+    assert half["gathered weights"] > 0
+    total = sum(part.weights for part in whole.parts)
+    assert whole.load.moved_bytes == 2 * 4 * total
+    assert divided.load.moved_bytes == (2 + 1) * 4 * total
+
+
+def test_plan__leaves_out_gradients_of_towers_that_rest_for_good():
+    _, plan = smoke("--model.freeze.image_tower_epochs=all")
+    image = next(part for part in plan.parts if part.name == "image tower")
+    assert image.trained == 0 < image.weights
+    text = next(part for part in plan.parts if part.name == "text tower")
+    assert plan.load.flops == 2 * (image.forward_flops + 3 * text.forward_flops)
+    _, awake = smoke()
+    assert plan.activations.kept < awake.activations.kept
