@@ -5,6 +5,8 @@ Letters: N rows of this rank, C channels, W ranks.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -16,11 +18,13 @@ from medvlp.distributed import all_gather_with_grad, world_size
 from medvlp.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
-__all__ = ["JoinedBatchNorm", "join_batch_norms", "part_batch_norms"]
+__all__ = ["JoinedBatchNorm", "join_batch_norms", "part_batch_norms", "rows_are_copies"]
+
+_are_copies: ContextVar[bool] = ContextVar("_are_copies", default=False)
 
 _KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, BatchNormAct2d)
 
@@ -60,7 +64,7 @@ class JoinedBatchNorm(_BatchNorm):
         """
         if not self.training or world_size() == 1:
             x = super().forward(input)
-        elif input.is_cuda:
+        elif input.is_cuda and not _are_copies.get():
             x = nn.SyncBatchNorm.forward(cast("nn.SyncBatchNorm", self), input)
         else:
             x = self._normalize(input)
@@ -78,7 +82,8 @@ class JoinedBatchNorm(_BatchNorm):
         wide = x.float() if x.dtype in {torch.float16, torch.bfloat16} else x
         mean, variance, count = _joined_moments(wide)
         if self.running_mean is not None and self.running_var is not None:
-            self._remember(mean.detach(), variance.detach() * count / (count - 1))
+            number = count / world_size() if _are_copies.get() else count
+            self._remember(mean.detach(), variance.detach() * number / (number - 1))
         shape = (1, -1, *[1] * (x.ndim - 2))
         scale = torch.rsqrt(variance + self.eps)
         scale = scale if self.weight is None else scale * self.weight
@@ -94,6 +99,16 @@ class JoinedBatchNorm(_BatchNorm):
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean), share)
             self.running_var.lerp_(variance.to(self.running_var), share)
+
+
+@contextmanager
+def rows_are_copies() -> Iterator[None]:
+    """Tell joined batch norms that all ranks hold the same rows, which count once."""
+    token = _are_copies.set(True)
+    try:
+        yield
+    finally:
+        _are_copies.reset(token)
 
 
 def _joined_moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

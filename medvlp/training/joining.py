@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JoinRanks"]
 
+_DDP = {"broadcast_buffers": False, "gradient_as_bucket_view": True}
+"""Buffers are equal on all ranks, as statistics are joined; gradients are not held twice."""
+
 
 class JoinRanks(LayerSync):
     """What is done to a module before it is spread over processes; on one nothing is.
@@ -40,6 +43,9 @@ class JoinRanks(LayerSync):
             return model
         joined = join_batch_norms(model)
         if isinstance(joined, Learner):
+            strategy = joined.trainer.strategy
+            if isinstance(strategy, DDPStrategy):
+                strategy._ddp_kwargs = {**_DDP, **strategy._ddp_kwargs}
             _tell_what_rests(joined)
         return joined
 
@@ -53,11 +59,12 @@ class JoinRanks(LayerSync):
 
 
 def _tell_what_rests(module: Learner) -> None:
-    """Let DDP pass over what rests for good, and look each step for what rests for some epochs."""
+    """Let DDP pass over what rests for good, and look each step for what has no gradient in it."""
     strategy = module.trainer.strategy
     resting = [(tower, epochs) for tower, epochs in module.resting() if epochs]
     for_good = [tower for tower, epochs in resting if epochs == "all"]
-    if len(for_good) < len(resting) and isinstance(strategy, DDPStrategy):
+    is_sometimes = module.leaves_unused or len(for_good) < len(resting)
+    if is_sometimes and isinstance(strategy, DDPStrategy):
         strategy._ddp_kwargs["find_unused_parameters"] = True
     ids = {id(weight) for tower in for_good for weight in (*tower.parameters(), *tower.buffers())}
     named = (*module.named_parameters(), *module.named_buffers())

@@ -61,6 +61,9 @@ class Learner(pl.LightningModule, ABC):
     joins_ranks: ClassVar[bool] = True
     """Whether a step compares what all processes have loaded, so that the batch can be spread."""
 
+    leaves_unused: ClassVar[bool] = False
+    """Whether some weights may have no gradient in some steps, though their tower does not rest."""
+
     @abstractmethod
     def network(self) -> torch.nn.Module:
         """Return what is trained, which ``configure_model`` builds.

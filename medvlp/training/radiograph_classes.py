@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.radiograph_batch import RadiographBatch
 from medvlp.errors import ConfigError, DataError, UsageError, nearest_name
+from medvlp.losses.multitask import multitask_cross_entropy_loss
 from medvlp.losses.queries import query_bce_loss
 from medvlp.losses.report import LossReport
 from medvlp.models.radiograph.settings import RadiographModelSettings
 from medvlp.models.radiograph.tower_source import RadiographTowerSource, open_radiograph_tower
 from medvlp.models.radiograph.tuned_networks import ClassKind, RadiographClassNetwork
-from medvlp.training.freezing import Epochs, rest_tower
+from medvlp.training.freezing import Epochs
 from medvlp.training.learner import Learner
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.radiograph_checks import check_input
 from medvlp.training.radiograph_judging import macro_auroc
 from medvlp.training.radiograph_terms import LabelRule
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 __all__ = ["VIEW", "RadiographClassesModule"]
@@ -59,8 +62,6 @@ class RadiographClassesModule(Learner):
         ConfigError: If not one of ``image_from`` and ``encoder`` is given, or views are not
             ``one-of`` (MV1002).
     """
-
-    joins_ranks = False
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class RadiographClassesModule(Learner):
         self._rule = labels
         self._rests: Epochs = image_tower_epochs
         self._seed = seed
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen = SeenRows()
 
     @property
     def radiographs(self) -> RadiographDataModule:
@@ -118,6 +119,10 @@ class RadiographClassesModule(Learner):
             msg = "the network is built when a trainer takes the module"
             raise RuntimeError(msg)
         return self.classifier
+
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return the tower."""
+        return [(self.network().image_tower, self._rests)]
 
     def configure_model(self) -> None:
         """Build the network and begin with the tower of a bundle.
@@ -143,15 +148,6 @@ class RadiographClassesModule(Learner):
             self.image_origin = source
         self.classifier = built
 
-    def on_train_start(self) -> None:
-        """Put the tower to rest where a run goes on within an epoch."""
-        self._rest()
-
-    def on_train_epoch_start(self) -> None:
-        """Put the tower to rest or wake it up."""
-        self._rest()
-        super().on_train_epoch_start()
-
     def training_step(self, batch: RadiographBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch and log it.
 
@@ -166,31 +162,30 @@ class RadiographClassesModule(Learner):
         report = LossReport(total=self._loss(logits, self._labels(batch)))
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: RadiographBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: RadiographBatch | None, batch_idx: int) -> None:
         """Keep the logits of a batch for the end of the epoch.
 
         Args:
-            batch: The radiographs.
+            batch: The radiographs; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
-        logits = self.network()(batch.image).float()
-        self._seen.append((logits.cpu(), self._labels(batch).cpu()))
+        if batch is not None:
+            logits = self.network()(batch.image).float()
+            self._seen.add(batch_idx, logits=logits, labels=self._labels(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log loss and AUROC, the mean over classes that occur and do not only occur."""
-        seen, self._seen = self._seen, []
+        seen = self._seen.join()
         if not seen:
             return
-        logits, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
-        self.log("validation/loss", self._loss(logits, labels))
+        logits, labels = seen["logits"], seen["labels"]
+        # every rank holds all rows: the loss is a ratio, so that copies do not matter
+        self.tell("loss", float(self._loss(logits.to(self.device), labels.to(self.device))))
         if self._kind == "one-of":
             logits, labels = logits.softmax(1), one_of_each(labels, logits.shape[1])
         value, counted = macro_auroc(labels.numpy(), logits.numpy().astype(np.float64))
         if counted:
-            self.log("validation/auroc", value)
-
-    def _rest(self) -> None:
-        rest_tower(self.network().image_tower, self._rests, self.current_epoch)
+            self.tell("auroc", value)
 
     def _named_classes(self) -> tuple[str, ...]:
         findings = _VIEWS if self._target == VIEW else self.radiographs.findings
@@ -239,9 +234,7 @@ class RadiographClassesModule(Learner):
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self._kind == "multi-label":
             return query_bce_loss(logits, labels)
-        if not bool((labels >= 0).any()):
-            return logits.sum() * 0.0
-        return functional.cross_entropy(logits.float(), labels, ignore_index=-1)
+        return multitask_cross_entropy_loss({self._target: logits}, {self._target: labels})
 
 
 def one_of_each(labels: Tensor, num_classes: int) -> Tensor:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from medvlp.metrics.pair_retrieval import first_hits
 from medvlp.metrics.ranking import auroc
+from medvlp.training.validating import SeenRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,54 +25,52 @@ class RadiographFigures:
     """Collects what a network says of the validation split, batch by batch."""
 
     def __init__(self) -> None:
-        self._judged: list[tuple[Tensor, Tensor]] = []
-        self._paired: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._judged = SeenRows()
+        self._paired = SeenRows()
 
-    def add_judgements(self, logits: Tensor, labels: Tensor) -> None:
+    def add_judgements(self, batch_idx: int, logits: Tensor, labels: Tensor) -> None:
         """Keep what was said of findings.
 
         Args:
+            batch_idx: Number of the batch.
             logits: Shape ``(B, C)``.
             labels: 1 present, 0 absent, negative left out, shape ``(B, C)``.
         """
-        self._judged.append((logits.detach().float().cpu(), labels.cpu()))
+        self._judged.add(batch_idx, logits=logits.float(), labels=labels)
 
-    def add_pairs(self, image: Tensor, report: Tensor, group: Tensor) -> None:
+    def add_pairs(self, batch_idx: int, image: Tensor, report: Tensor, group: Tensor) -> None:
         """Keep embeddings of images and their reports.
 
         Args:
+            batch_idx: Number of the batch.
             image: Shape ``(B, D)``.
             report: Shape ``(B, D)``.
             group: Equal for equal reports, shape ``(B,)``.
         """
-        parts = (image.detach().float(), report.detach().float(), group)
-        self._paired.append((parts[0].cpu(), parts[1].cpu(), parts[2].cpu()))
+        self._paired.add(batch_idx, image=image.float(), report=report.float(), group=group)
 
     def take(self) -> dict[str, float]:
-        """Return the figures by name and forget what was kept.
+        """Return the figures of what all ranks have kept, by name, and forget it.
 
         ``auroc`` is the mean over the findings that have both labels, ``findings`` their number;
         ``recall_k`` the share of images and of reports whose own is among the first k, the mean of
         both ways; equal reports are own.
         """
         figures: dict[str, float] = {}
-        if self._judged:
-            logits, labels = (torch.cat(part).numpy() for part in zip(*self._judged, strict=True))
-            value, counted = macro_auroc(labels, logits)
+        judged, paired = self._judged.join(), self._paired.join()
+        if judged:
+            value, counted = macro_auroc(judged["labels"].numpy(), judged["logits"].numpy())
             figures["findings"] = float(counted)
             if counted:
                 figures["auroc"] = value
-        if self._paired:
-            image, report, group = (
-                torch.cat(part).numpy() for part in zip(*self._paired, strict=True)
-            )
+        if paired:
+            image, report, group = (paired[name].numpy() for name in ("image", "report", "group"))
             ways = [
                 first_hits(image, group, report, group),
                 first_hits(report, group, image, group),
             ]
             for rank in _RANKS:
                 figures[f"recall_{rank}"] = float(np.mean([hits < rank for hits in ways]))
-        self._judged, self._paired = [], []
         return figures
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from medvlp.distributed import all_reduce_sum
 from medvlp.errors import UsageError
 from medvlp.losses.report import LossReport
 from medvlp.training.radiograph_terms import (
@@ -66,13 +67,13 @@ def report_terms(
 
     Returns:
         ``report`` and ``local``, those of weight above 0; none where fewer than two images of the
-        batch have a report.
+        batch of all ranks have a report.
 
     Raises:
         UsageError: If words are to find patches and the network gives none (MV1838).
     """
     has_report = batch.report_group >= 0
-    if not settings.reads_reports or int(has_report.sum()) < 2:
+    if not settings.reads_reports or int(all_reduce_sum(has_report.sum())) < 2:
         return {}
     ids, mask = batch.tokens.ids[has_report], batch.tokens.mask[has_report]
     found: dict[str, Tensor] = {}

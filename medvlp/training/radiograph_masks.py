@@ -11,17 +11,20 @@ from torch.nn import functional
 
 from medvlp.data.modules_radiograph_masks import RadiographMasksDataModule
 from medvlp.data.radiograph_masks import UNKNOWN_PIXEL, MaskBatch
+from medvlp.distributed import all_reduce_sum
 from medvlp.errors import ConfigError, UsageError
 from medvlp.losses.report import LossReport
 from medvlp.models.radiograph.settings import RadiographModelSettings
 from medvlp.models.radiograph.tower_source import RadiographTowerSource, open_radiograph_tower
 from medvlp.models.radiograph.tuned_networks import RadiographMaskNetwork
-from medvlp.training.freezing import Epochs, rest_tower
+from medvlp.training.freezing import Epochs
 from medvlp.training.learner import Learner
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.radiograph_checks import check_input
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 __all__ = ["RadiographMasksModule", "mask_loss"]
@@ -51,8 +54,6 @@ class RadiographMasksModule(Learner):
         ConfigError: If not one of ``image_from`` and ``encoder`` is given (MV1002).
         UsageError: If both weights are 0 (MV1830).
     """
-
-    joins_ranks = False
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class RadiographMasksModule(Learner):
         self._weights = (dice_weight, cross_entropy_weight)
         self._rests: Epochs = image_tower_epochs
         self._seed = seed
-        self._overlaps: list[tuple[Tensor, Tensor]] = []
+        self._overlaps: list[Tensor] = []
 
     @property
     def masked(self) -> RadiographMasksDataModule:
@@ -107,6 +108,10 @@ class RadiographMasksModule(Learner):
             msg = "the network is built when a trainer takes the module"
             raise RuntimeError(msg)
         return self.masks_network
+
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return the tower."""
+        return [(self.network().image_tower, self._rests)]
 
     def configure_model(self) -> None:
         """Build the network and begin with the tower of a bundle.
@@ -130,15 +135,6 @@ class RadiographMasksModule(Learner):
             self.image_origin = source
         self.masks_network = built
 
-    def on_train_start(self) -> None:
-        """Put the tower to rest where a run goes on within an epoch."""
-        self._rest()
-
-    def on_train_epoch_start(self) -> None:
-        """Put the tower to rest or wake it up."""
-        self._rest()
-        super().on_train_epoch_start()
-
     def training_step(self, batch: MaskBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch and log its parts.
 
@@ -152,18 +148,20 @@ class RadiographMasksModule(Learner):
         report = mask_loss(self.network()(batch.image), batch.mask, *self._weights)
         return self.descend(report, batch_idx, len(batch))
 
-    def validation_step(self, batch: MaskBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: MaskBatch | None, batch_idx: int) -> None:
         """Count the pixels of a batch in which prediction and mask meet.
 
         Args:
-            batch: The radiographs and masks.
+            batch: The radiographs and masks; None where this rank has none of them.
             batch_idx: Number of the batch.
         """
+        if batch is None:
+            return
         logits = self.network()(batch.image)
         known = batch.mask != UNKNOWN_PIXEL
         said = functional.one_hot(logits.argmax(1), logits.shape[1])[known]
         true = functional.one_hot(batch.mask[known], logits.shape[1])
-        self._overlaps.append(((said * true).sum(0).cpu(), (said + true).sum(0).cpu()))
+        self._overlaps.append(torch.stack([(said * true).sum(0), (said + true).sum(0)]))
 
     def on_validation_epoch_end(self) -> None:
         """Log the Dice coefficient of each class over the whole split, and their mean.
@@ -171,22 +169,19 @@ class RadiographMasksModule(Learner):
         Classes that neither occur nor are said to are left out; the mean is without background.
         """
         overlaps, self._overlaps = self._overlaps, []
-        if not overlaps:
-            return
-        both, total = (torch.stack(parts).sum(0) for parts in zip(*overlaps, strict=True))
+        classes = self.network().classes
+        nothing = torch.zeros((2, len(classes)), dtype=torch.int64, device=self.device)
+        both, total = all_reduce_sum(torch.stack([nothing, *overlaps]).sum(0)).tolist()
         found = []
-        for name, shared, size in zip(self.network().classes, both, total, strict=True):
-            if int(size) == 0:
+        for name, shared, size in zip(classes, both, total, strict=True):
+            if size == 0:
                 continue
-            value = 2 * float(shared) / float(size)
-            self.log(f"validation/dice/{name}", value)
-            if name != self.network().classes[0]:
+            value = 2 * shared / size
+            self.tell(f"dice/{name}", value)
+            if name != classes[0]:
                 found.append(value)
         if found:
-            self.log("validation/dice", sum(found) / len(found))
-
-    def _rest(self) -> None:
-        rest_tower(self.network().image_tower, self._rests, self.current_epoch)
+            self.tell("dice", sum(found) / len(found))
 
 
 def mask_loss(
@@ -195,7 +190,7 @@ def mask_loss(
     """Return the weighted sum of Dice loss and cross-entropy over the known pixels.
 
     The Dice loss is one minus the mean, over the classes but the background that the masks of the
-    batch hold, of ``(2 sum p y + 1) / (sum p + sum y + 1)`` with sums over the batch.
+    batch hold, of ``(2 sum p y + 1) / (sum p + sum y + 1)``; sums are over the batch of all ranks.
 
     Args:
         logits: Shape ``(B, C, S, S)``, float.
@@ -215,18 +210,22 @@ def mask_loss(
     truth = mask[known]
     parts: dict[str, Tensor] = {}
     total = scores.sum() * 0.0
-    if not len(truth):
+    number = all_reduce_sum(known.sum())
+    if not int(number):
         return LossReport(total=total)
     if dice_weight > 0:
         chances = scores.softmax(-1)
         marks = functional.one_hot(truth, logits.shape[1]).to(chances.dtype)
-        shared, sizes = (chances * marks).sum(0), (chances + marks).sum(0)
+        shared, sizes, held_pixels = all_reduce_sum(
+            torch.stack([(chances * marks).sum(0), (chances + marks).sum(0), marks.sum(0)])
+        )
         ratio = (2 * shared + 1) / (sizes + 1)
-        held = marks.any(0)
+        held = held_pixels > 0
         held[0] = False
         parts["dice"] = 1 - ratio[held].mean() if bool(held.any()) else total
         total = total + dice_weight * parts["dice"]
     if cross_entropy_weight > 0:
-        parts["cross_entropy"] = functional.cross_entropy(scores, truth)
+        summed = functional.cross_entropy(scores, truth, reduction="sum")
+        parts["cross_entropy"] = all_reduce_sum(summed) / number
         total = total + cross_entropy_weight * parts["cross_entropy"]
     return LossReport(total=total, terms={name: value.detach() for name, value in parts.items()})

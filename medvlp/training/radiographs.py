@@ -14,11 +14,12 @@ from medvlp.data.modules_radiographs import RadiographDataModule
 from medvlp.data.radiograph_batch import RadiographBatch
 from medvlp.data.randomness import step_seed
 from medvlp.errors import UsageError
+from medvlp.models.joined_norm import rows_are_copies
 from medvlp.models.radiograph.network import RadiographNetwork
 from medvlp.models.radiograph.settings import RadiographModelSettings
 from medvlp.models.text_sources import open_text_tower
 from medvlp.models.text_tower import TextTowerMeta, fill_text_side
-from medvlp.training.freezing import FreezeSettings, rest_tower
+from medvlp.training.freezing import Epochs, FreezeSettings
 from medvlp.training.learner import Learner, check_text_length
 from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.radiograph_checks import check_input
@@ -35,6 +36,8 @@ from medvlp.training.radiograph_sentences import SentenceCutter
 from medvlp.training.radiograph_terms import TermSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from medvlp.data.radiograph_batch import FacetTexts
@@ -70,7 +73,7 @@ class RadiographModule(Learner):
             text tower learns (MV1831).
     """
 
-    joins_ranks = False
+    leaves_unused = True  # a term that is left out, or a batch without reports
 
     def __init__(
         self,
@@ -128,6 +131,14 @@ class RadiographModule(Learner):
             raise RuntimeError(msg)
         return self.radiograph_network
 
+    def resting(self) -> Sequence[tuple[torch.nn.Module, Epochs]]:
+        """Return the towers."""
+        network, freeze = self.network(), self._freeze
+        return [
+            (network.image_tower, freeze.image_tower_epochs),
+            (network.text_tower, freeze.text_tower_epochs),
+        ]
+
     def configure_model(self) -> None:
         """Build the network for the data's images and texts.
 
@@ -161,15 +172,6 @@ class RadiographModule(Learner):
             self.text_origin = text.meta
         self.radiograph_network = built
 
-    def on_train_start(self) -> None:
-        """Put towers to rest where a run goes on within an epoch, whose start is not told again."""
-        self._rest()
-
-    def on_train_epoch_start(self) -> None:
-        """Put towers to rest or wake them up."""
-        self._rest()
-        super().on_train_epoch_start()
-
     def training_step(self, batch: RadiographBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch and log its parts.
 
@@ -194,32 +196,34 @@ class RadiographModule(Learner):
         """Keep the logit scales within their bounds."""
         self.network().clamp_logit_scales()
 
-    def validation_step(self, batch: RadiographBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: RadiographBatch | None, batch_idx: int) -> None:
         """Keep what the network says of a batch for the end of the epoch.
 
         Findings are asked with all their texts.
 
         Args:
-            batch: The radiographs.
+            batch: The radiographs; None where this rank has none of them.
             batch_idx: Number of the batch in the epoch.
         """
+        if batch is None:
+            return
         network = self.network()
         image = network.encode_image(batch.image)
         if self._terms.decodes:
             queries = self._all_queries()
             logits = network.decode(queries, image.patches).logits
             known = self._terms.classification.labels.apply(batch.labels)
-            self._figures.add_judgements(logits, known)
+            self._figures.add_judgements(batch_idx, logits, known)
         if self._terms.report.weight > 0:
             has_report = batch.report_group >= 0
             text = network.encode_text(batch.tokens.ids, batch.tokens.mask).sentence
             kept = (image.pooled, text, batch.report_group)
-            self._figures.add_pairs(*(part[has_report] for part in kept))
+            self._figures.add_pairs(batch_idx, *(part[has_report] for part in kept))
 
     def on_validation_epoch_end(self) -> None:
         """Log macro AUROC over the findings, and retrieval both ways."""
         for name, value in self._figures.take().items():
-            self.log(f"validation/{name}", value)
+            self.tell(name, value)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the vectors of texts, so that a run that goes on is the same.
@@ -238,11 +242,6 @@ class RadiographModule(Learner):
         """
         if self._kept is not None:
             self._kept.load(checkpoint.get(_STATE, {}))
-
-    def _rest(self) -> None:
-        network = self.network()
-        rest_tower(network.image_tower, self._freeze.image_tower_epochs, self.current_epoch)
-        rest_tower(network.text_tower, self._freeze.text_tower_epochs, self.current_epoch)
 
     def _cut(self) -> SentenceCutter:
         if self._cutter is None:
@@ -289,7 +288,9 @@ class RadiographModule(Learner):
         first = torch.zeros_like(numbers).scatter(0, place, rows)
         ids, mask = texts.tokens.ids[first], texts.tokens.mask[first]
         longest = int(mask.sum(1).max())
-        return self.network().encode_text(ids[:, :longest], mask[:, :longest]).sentence[place]
+        with rows_are_copies():  # every rank reads the same texts
+            read = self.network().encode_text(ids[:, :longest], mask[:, :longest])
+        return read.sentence[place]
 
     def _all_queries(self) -> Tensor:
         texts = self.radiographs.facets.to(self.device)

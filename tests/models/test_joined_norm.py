@@ -8,7 +8,12 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from medvlp.errors import ModelError
-from medvlp.models.joined_norm import JoinedBatchNorm, join_batch_norms, part_batch_norms
+from medvlp.models.joined_norm import (
+    JoinedBatchNorm,
+    join_batch_norms,
+    part_batch_norms,
+    rows_are_copies,
+)
 from tests.worlds import run_in_worlds
 
 SIZES = (2, 0, 3)
@@ -46,7 +51,10 @@ def learn(model: nn.Module, mine: slice) -> dict[str, torch.Tensor]:
 def work(rank, world_size, folder):
     model = join_batch_norms(network())
     start = sum(SIZES[:rank])
-    torch.save(learn(model, slice(start, start + SIZES[rank])), folder / f"rank{rank}.pt")
+    found = learn(model, slice(start, start + SIZES[rank]))
+    with rows_are_copies():
+        found["copies"] = learn(join_batch_norms(network()), slice(None))["4.running_var"]
+    torch.save(found, folder / f"rank{rank}.pt")
 
 
 @pytest.mark.slow
@@ -55,6 +63,8 @@ def test_joined_batch_norm__has_gradients_and_statistics_of_the_joined_batch(tmp
     run_in_worlds(work, [3], tmp_path)
     expected = learn(network(), slice(None))
     ranks = [torch.load(tmp_path / f"rank{i}.pt", weights_only=True) for i in range(3)]
+    for each in ranks:
+        torch.testing.assert_close(each.pop("copies"), expected["4.running_var"])
     assert expected.keys() == ranks[0].keys()
     for name, value in expected.items():
         is_buffer = "running" in name or "tracked" in name

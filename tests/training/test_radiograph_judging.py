@@ -26,10 +26,10 @@ def test_macro_auroc__of_no_finding_is_no_number():
 
 def test_figures__join_batches_and_forget():
     figures = RadiographFigures()
-    figures.add_judgements(torch.tensor([[1.0]]), torch.tensor([[1]]))
-    figures.add_judgements(torch.tensor([[0.0]]), torch.tensor([[0]]))
+    figures.add_judgements(0, torch.tensor([[1.0]]), torch.tensor([[1]]))
+    figures.add_judgements(1, torch.tensor([[0.0]]), torch.tensor([[0]]))
     corner = torch.eye(3)
-    figures.add_pairs(corner, corner[[1, 0, 2]], torch.tensor([4, 4, 5]))
+    figures.add_pairs(0, corner, corner[[1, 0, 2]], torch.tensor([4, 4, 5]))
     found = figures.take()
     assert found == {
         "findings": 1.0,
@@ -43,5 +43,5 @@ def test_figures__join_batches_and_forget():
 
 def test_figures__without_both_labels_have_no_auroc():
     figures = RadiographFigures()
-    figures.add_judgements(torch.tensor([[1.0]]), torch.tensor([[1]]))
+    figures.add_judgements(0, torch.tensor([[1.0]]), torch.tensor([[1]]))
     assert figures.take() == {"findings": 0.0}

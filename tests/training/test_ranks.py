@@ -14,18 +14,22 @@ from tests.data.report_files import write_reports
 from tests.training.conftest import CONFIGS, SMOKE
 from tests.training.forked_runs import ForkedRuns
 from tests.training.knowledge_texts import cancer_graph
+from tests.training.phantom_radiographs import write_phantoms
 from tests.training.scan_folders import write_crops_folder
 
 COMMON = (
     *("--trainer.accelerator=cpu", "--run.wandb=off", "--run.progress=false", "--run.trace=true"),
     *("--trainer.max_epochs=2", "--trainer.max_steps=-1", "--trainer.log_every_n_steps=1"),
-    *("--data.num_workers=0", "--trainer.precision=32-true", "--run.watch.speed=false"),
+    *("--data.num_workers=0", "--trainer.precision=32-true"),
+    # a step that is small where the gradient is: a gradient of another size would be seen
+    *("--model.optimizer.epsilon=0.1", "--model.optimizer.learning_rate=0.05"),
 )
 # dropout draws its numbers by process; SimCSE must have some
 TEXT = ("width=16", "layers=1", "heads=2", "feedforward=32", "dropout=1e-9")
 NAMES = (
     *("pairs-clip", "pairs-grouped", "knowledge", "report-text-mlm", "report-text-simcse"),
-    *("scan-attributes", "scan-classes", "scans", "scans-chunked", "scan-reports"),
+    *("scan-attributes", "scan-classes", "scans", "scan-reports"),
+    *("radiographs", "radiograph-classes", "radiograph-masks"),
 )
 
 
@@ -57,15 +61,21 @@ class Trained:
 def cases(folder: Path, pairs: Path) -> dict[str, Case]:
     """Return small trainings of every recipe, on data in a folder."""
     return {
-        "pairs-clip": clip(pairs),
-        "pairs-grouped": clip(pairs, "--model.objective=grouped"),
+        "pairs-clip": clip(pairs, "--model.optimizer.learning_rate=0.001"),
+        "pairs-grouped": clip(
+            pairs,
+            *("--model.objective=grouped", "--model.freeze.image_tower_epochs=1"),
+            "--model.freeze.text_tower_epochs=all",
+        ),
         **of_texts(folder),
         **of_scans(folder),
+        **of_radiographs(folder),
     }
 
 
 def clip(pairs: Path, *more: str) -> Case:
-    words = (f"--data.folder={pairs}", "--data.batch_size=8", "--model.objective=clip", *more)
+    words = (f"--data.folder={pairs}", "--data.batch_size=8", "--model.objective=clip")
+    words = (*words, "--model.optimizer.learning_rate=0.01", *more)
     return Case(SMOKE, words, "validation/recall_1")
 
 
@@ -78,7 +88,7 @@ def of_texts(folder: Path) -> dict[str, Case]:
         *("--data.groups.groups_per_batch=4", "--data.groups.samples_per_group=4"),
         *("--data.tokenizer.vocab_size=200", "--data.validation_share=0.2"),
         *("--model.embed_dim=16", "--model.text.max_tokens=24", "--model.text.positions=24"),
-        "--model.optimizer.learning_rate=0.01",
+        "--model.text.pooling=mean",
     )
     # 36 reports to train on; 3 to validate, of which the second of two batches has one
     reports = (f"--data.source.file={table}", "--data.batch_size=6", *text)
@@ -87,7 +97,7 @@ def of_texts(folder: Path) -> dict[str, Case]:
     simcse = renal / "report_text_small_simcse.yaml"
     return {
         "knowledge": Case(
-            CONFIGS / "keep" / "stage1.yaml", (*knowledge, *text), "validation/mean_ap"
+            *(CONFIGS / "keep" / "stage1.yaml", (*knowledge, *text), "validation/mean_ap")
         ),
         "report-text-mlm": Case(renal / "report_text_small.yaml", reports, "validation/perplexity"),
         "report-text-simcse": Case(simcse, reports, "validation/cmc_1"),
@@ -120,13 +130,45 @@ def of_scans(folder: Path) -> dict[str, Case]:
             (*crops, tower, "--model.balanced_loss=true", "--model.image_tower_epochs=1"),
             "validation/auroc",
         ),
-        "scans": Case(renal / "align_small.yaml", aligned, "validation/recall_1"),
-        "scans-chunked": Case(
+        "scans": Case(
             renal / "align_small.yaml", (*aligned, "--model.chunk_size=4"), "validation/recall_1"
         ),
         "scan-reports": Case(
             renal / "report_generation_small.yaml", writing, "validation/image_gain"
         ),
+    }
+
+
+def of_radiographs(folder: Path) -> dict[str, Case]:
+    # 21 pictures to train on; 5 to validate, 2 of them on rank 0
+    pictures = write_phantoms(folder / "pictures", 26)
+    common = (f"--data.folder={pictures}", "--data.batch_size=8", "--data.augment=null")
+    shape = "widths: [6, 8, 8], strides: [2, 2, 2], kernels: [5, 3, 1]"
+    tower = f"--model.encoder.image={{architecture: plain, {shape}}}"
+    text = tuple(f"--model.encoder.text.{each}" for each in TEXT)
+    decoder = ("layers=1", "ffn=16", "dropout=0.0")
+    terms = ("report.weight=1.0", "local.weight=1.0", "classification.texts_weight=1.0")
+    devide, tuned = (
+        CONFIGS / "devide",
+        f"--model.image_from={folder / 'radiographs' / '1' / 'bundle'}",
+    )
+    return {
+        "radiographs": Case(
+            devide / "phantom.yaml",
+            (
+                *(*common, tower, *text, *(f"--model.terms.{each}" for each in terms)),
+                *(f"--model.encoder.decoder.{each}" for each in decoder),
+                *("--data.findings=null", "--data.input_px=null", "--model.encoder.input_px=64"),
+                *("--data.text=tokens", "--model.facets.clauses=2"),
+            ),
+            "validation/auroc",
+        ),
+        "radiograph-classes": Case(
+            devide / "classes_small.yaml",
+            (*common, tuned, "--data.input_px=null", "--model.image_tower_epochs=1"),
+            "validation/auroc",
+        ),
+        "radiograph-masks": Case(devide / "masks_small.yaml", (*common, tuned), "validation/dice"),
     }
 
 
@@ -147,7 +189,8 @@ def read(folder: Path, ranks: int) -> Trained:
         losses.append(float.fromhex(lines[0]["loss"]))
     with (folder / "logs" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    figures = [{k: float(v) for k, v in row.items() if v and k != "step"} for row in rows]
+    told = [{k: float(v) for k, v in row.items() if v and k != "step"} for row in rows]
+    figures = [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in told]
     (weights, *_) = sorted(folder.glob("*/*.safetensors"))
     return Trained(samples, losses, figures, load_file(weights))
 
@@ -161,7 +204,7 @@ def compare(one: Trained, two: Trained, case: Case) -> None:
     for mine, theirs in zip(one.figures, two.figures, strict=True):
         assert theirs == pytest.approx(mine, rel=1e-3, abs=1e-5)
     for key, weight in one.weights.items():
-        torch.testing.assert_close(two.weights[key], weight, rtol=1e-2, atol=2e-3, msg=key)
+        torch.testing.assert_close(two.weights[key], weight, rtol=1e-3, atol=3e-4, msg=key)
 
 
 @pytest.fixture(scope="module")
