@@ -106,6 +106,16 @@ class Cluster:
         """Call scancel."""
         self._run("scancel", *args)
 
+    def minutes(self, job: str) -> int:
+        """Return how many minutes a job has been running."""
+        told = self._run("squeue", "-h", "-j", job, "-o", "%M")
+        parts = [int(part) for part in told.replace("-", ":").split(":")]
+        return sum(part * factor for part, factor in zip(parts[-2::-1], (1, 60), strict=False))
+
+    def limit_time(self, job: str, minutes: int) -> None:
+        """Change how long a job may run."""
+        self._run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
+
     def facts(self, job: str) -> dict[str, str]:
         """Return what SLURM says of a job."""
         told = self._run("scontrol", "show", "job", "-o", job).splitlines()[0]

@@ -52,13 +52,18 @@ def test_job__is_the_undisturbed_run_after(how, cluster, undisturbed, striped_pa
 def test_job__is_the_undisturbed_run_after_its_time_was_up(
     cluster, undisturbed, striped_pairs, tmp_path
 ):
-    run = tmp_path / "run"
+    run, log = tmp_path / "run", tmp_path / "job.log"
     args = arguments(striped_pairs, run)
     args.append("--trainer.callbacks+=tests.slurm.slow_steps.WaitForSignal")
-    job = submit(cluster, tmp_path, args, "--nodes=2", "--time=2", "--signal=SIGUSR1@75")
+    job = submit(cluster, tmp_path, args, "--nodes=2", "--time=120", "--signal=SIGUSR1@100")
+    cluster.wait_for_line(run / "trace" / "rank_0.jsonl", '"step": 7,', PATIENCE_S)
+    # However long the start has taken: two to three minutes are left, and the signal comes soon.
+    cluster.limit_time(job, cluster.minutes(job) + 3)
+    cluster.wait_for_line(log, "exit code 75: requeued", PATIENCE_S)
+    cluster.limit_time(job, 120)
     facts = cluster.wait_until_over(job, PATIENCE_S, restarts=1)
-    log = (tmp_path / "job.log").read_text()
-    assert facts["JobState"] == "COMPLETED", log[-3000:]
-    assert "stopped by SIGUSR1 after step 9" in log
-    assert "going on after step 9" in log
+    told = log.read_text()
+    assert facts["JobState"] == "COMPLETED", told[-3000:]
+    assert "stopped by SIGUSR1 after step 9" in told
+    assert "going on after step 9" in told
     assert_equal_runs(run, undisturbed)
