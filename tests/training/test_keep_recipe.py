@@ -139,7 +139,7 @@ def test_stage1__leaves_a_text_tower_that_tells_where_it_comes_from(stage1, tmp_
     assert "validation/mean_ap" in header
     assert "train/alpha" in header
     found = sorted(path.name for path in stage1.iterdir())
-    assert found == ["config.yaml", "logs", "text_tower"]
+    assert found == ["config.yaml", "logs", "state", "text_tower"]
 
 
 def test_stage2__begins_with_the_weights_of_stage_1_bit_for_bit(trained, stage1):

@@ -1,5 +1,6 @@
 """What knowledge training leaves: nothing of another module, and no run over another."""
 
+import lightning.pytorch as pl
 import pytest
 
 from medvlp.errors import OutputError
@@ -19,7 +20,7 @@ class FakeTrainer:
 
 def test_save_text_tower__passes_over_other_modules(tmp_path):
     settings = RunSettings(folder=tmp_path, name="x", license="Apache-2.0")
-    SaveTextTower(settings, {}).on_fit_end(FakeTrainer(), object())
+    SaveTextTower(settings, {}).on_fit_end(FakeTrainer(), pl.LightningModule())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -56,7 +56,8 @@ def after(tower) -> list[str]:
 
 
 def test_small__names_tokens_then_goes_on_with_simcse_where_it_stopped(mlm, table, tmp_path):
-    assert sorted(path.name for path in mlm.iterdir()) == ["config.yaml", "logs", "text_tower"]
+    left = sorted(path.name for path in mlm.iterdir())
+    assert left == ["config.yaml", "logs", "state", "text_tower"]
     header = (mlm / "logs" / "metrics.csv").read_text().splitlines()[0]
     assert {"train/accuracy", "train/perplexity"} <= set(header.split(","))
     first, more = load_text_tower(mlm / "text_tower"), after(mlm / "text_tower")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import lightning.pytorch as pl
+
 from medvlp.models.bundle_schema import Provenance
 from medvlp.training.results import SaveResult, run_provenance
 from medvlp.training.run import RunSettings
@@ -40,18 +42,18 @@ def settings(folder) -> RunSettings:
 
 
 def test_save_result__is_written_by_the_first_process_only(tmp_path):
-    keep = Keep(settings(tmp_path), {})
-    keep.on_fit_end(FakeTrainer(is_global_zero=False), "module")
+    module, keep = pl.LightningModule(), Keep(settings(tmp_path), {})
+    keep.on_fit_end(FakeTrainer(is_global_zero=False), module)
     assert not hasattr(keep, "kept")
-    keep.on_fit_end(FakeTrainer(is_global_zero=True), "module")
-    assert keep.kept == "module"
+    keep.on_fit_end(FakeTrainer(is_global_zero=True), module)
+    assert keep.kept is module
 
 
 def test_save_result__comes_after_the_logs(tmp_path):
     trainer = FakeTrainer(is_global_zero=True)
-    keep = KeepAfterLogs(settings(tmp_path), trainer)
-    keep.on_fit_end(trainer, "module")
-    assert keep.kept == "module"
+    module, keep = pl.LightningModule(), KeepAfterLogs(settings(tmp_path), trainer)
+    keep.on_fit_end(trainer, module)
+    assert keep.kept is module
 
 
 def test_run_provenance__names_no_local_path_wherever_it_stands(tmp_path):
