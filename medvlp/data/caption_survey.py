@@ -71,13 +71,14 @@ def survey_captions(
     Args:
         rows: The pairs.
         tokenizer: The tokenizer.
-        max_tokens: Largest number of tokens of a caption, the two special ones included.
+        max_tokens: Largest number of tokens of a caption, special ones included.
     """
     owners: dict[str, dict[str, None]] = {}
     for row in rows:
         for caption in row.captions:
             owners.setdefault(caption, {})[row.sample_id] = None
     unknown = tokenizer.vocabulary.get("[UNK]", -1)
+    around = int(tokenizer.encode([""], _NO_LIMIT).mask.sum())  # special tokens of any text
     cut: dict[str, None] = {}
     unreadable: dict[str, None] = {}
     captions = list(owners)
@@ -89,7 +90,7 @@ def survey_captions(
         for text, length, count in zip(texts, lengths.tolist(), strange.tolist(), strict=True):
             if length > max_tokens:
                 cut |= owners[text]
-            pieces = length - 2
+            pieces = length - around
             if count > _UNREADABLE_SHARE * pieces or not pieces:
                 unreadable |= owners[text]
     return CaptionSurvey(len(owners), max_tokens, tuple(cut), tuple(unreadable))

@@ -4,6 +4,7 @@ from medvlp.data.caption_survey import survey_captions
 from medvlp.data.pairs import PairRow
 from medvlp.data.shards import Place
 from medvlp.text.tokenizer import train_tokenizer
+from tests.models.decoder_releases import byte_pairs
 
 TOKENIZER = train_tokenizer(["a tumour of the lung", "normal tissue"], 80)
 
@@ -47,3 +48,8 @@ def test_survey_captions__counts_the_longest_caption_that_fits():
 def test_survey_captions__names_captions_of_which_nothing_is_left():
     rows = [row("seen", "lung"), row("blank", "\u200b \u00ad"), row("both", "lung", "\u200b")]
     assert survey_captions(rows, TOKENIZER, 16).unreadable == ("blank", "both")
+
+
+def test_survey_captions__knows_that_decoders_put_nothing_around_a_text():
+    survey = survey_captions([row("short", "plain noise"), row("none", "")], byte_pairs(), 16)
+    assert survey.unreadable == ("none",)
