@@ -5,7 +5,7 @@ time at most 1.05 times open_clip's (median of five turns, interleaved), peak me
 at most 1.0 times, less than 2 % of the time spent waiting for data.
 
     python -m benchmarks.train_step [--towers S/16 B/16] [--batch 8] [--rounds 5] [--check]
-    python -m benchmarks.train_step --device cuda --precision bf16 --batch 256 --steps 20
+    python -m benchmarks.train_step --device cuda --precision bf16 --batch 256 --workers 12
 
 Each side is a process that lives through all rounds and rests while the other has its turn. Ours is
 the command line a user runs, with its loader, logs and callbacks; the peer's is `train_one_epoch`
@@ -53,7 +53,8 @@ def start_sides(towers: str, options: argparse.Namespace, folder: Path) -> list[
     }
     given = [f"--{key}={value}" for key, value in shared.items()]
     run = folder / f"run_{towers.replace('/', '')}"
-    ours = ["-m", "benchmarks.step_sides.ours", f"--run={run}", *given, "--", *options.ours]
+    further = [f"--data.num_workers={options.workers}", *options.ours]
+    ours = ["-m", "benchmarks.step_sides.ours", f"--run={run}", *given, "--", *further]
     peer = ["-m", "benchmarks.step_sides.peer", *given, *options.peer]
     sides = [Side(OURS, ours), Side(PEER, peer)]
     for side in sides:
@@ -120,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=3, help="steps of a turn")
     parser.add_argument("--warm-up", type=int, default=2)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--workers", type=int, default=0, help="our loader processes")
     parser.add_argument("--ours", nargs="*", default=[], help="further options of medvlp train")
     parser.add_argument("--peer", nargs="*", default=[], help="--compile compiles the peer's model")
     parser.add_argument("--json", type=Path, metavar="PATH")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from benchmarks.step_sides.inputs import PAIRS, TOKENIZER
 from benchmarks.step_sides.pacing import Pacer
 from benchmarks.step_sides.sizes import BETAS, EPSILON, IMAGE_PX, NUM_TOKENS, TOWERS, WEIGHT_DECAY
 from medvlp.training.cli import main as train
+from medvlp.training.watching import FetchClock
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -30,16 +30,17 @@ class Pace(Callback):
 
     def __init__(self, device: str) -> None:
         self._pacer = Pacer(device)
-        self._ended = 0.0
+        self._waited_s = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Wait for the first turn."""
         self._pacer.built()
-        self._ended = time.perf_counter()
 
-    def on_train_batch_start(self, *_: object) -> None:
-        """Note how long the batch was waited for, and all that Lightning does between steps."""
-        self._pacer.waited(time.perf_counter() - self._ended)
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
+        """Note how long the loop has waited for its loader, by the clock that the run has."""
+        if isinstance(trainer.profiler, FetchClock):
+            self._pacer.waited(trainer.profiler.waited_s - self._waited_s)
+            self._waited_s = trainer.profiler.waited_s
 
     def on_train_batch_end(
         self,
@@ -50,7 +51,6 @@ class Pace(Callback):
     ) -> None:
         """Count a step."""
         self._pacer.stepped(outputs["loss"].detach())
-        self._ended = time.perf_counter()
 
 
 def arguments(options: argparse.Namespace) -> list[str]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import torch
 from lightning.pytorch.callbacks import Callback
 from pydantic import Field
-from torch.distributed.tensor import DTensor
 
 from medvlp.config.strict import StrictModel
 from medvlp.errors import UsageError
 from medvlp.training.selecting import selection_of
+from medvlp.training.sharded.tensors import is_divided
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
@@ -69,7 +69,7 @@ class KeepAverage(Callback):
             ValueError: If the state is that of another module.
         """
         weights = _trained(pl_module)
-        if any(isinstance(weight, DTensor) for weight in weights.values()):
+        if any(is_divided(weight) for weight in weights.values()):
             raise UsageError(
                 "MV1871",
                 "run.average is set, and the weights are divided among the ranks",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.distributed.tensor import DTensor
 from transformers.activations import GELUActivation
+
+from medvlp.training.sharded.tensors import is_divided
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +68,10 @@ def recompute_cheap_values(network: nn.Module) -> int:
         if isinstance(m, _CHEAP) and not _is_prepared(m) and not _is_divided(m)
     ]
     readers = [m for m in network.modules() if type(m) is nn.Linear and not _is_prepared(m)]
-    for module in makers:
-        module.forward = _remembering(module.forward)
-    for module in readers:
-        module.forward = _forgetting(module.forward)
+    for maker in makers:
+        vars(maker)["forward"] = _remembering(maker.forward)
+    for reader in readers:
+        vars(reader)["forward"] = _forgetting(reader.forward)
     return len(makers)
 
 
@@ -79,7 +80,7 @@ def _is_prepared(module: nn.Module) -> bool:
 
 
 def _is_divided(module: nn.Module) -> bool:
-    return any(isinstance(weight, DTensor) for weight in module.parameters())
+    return any(is_divided(weight) for weight in module.parameters())
 
 
 def _remembering(

@@ -115,7 +115,10 @@ def _compile(modules: Iterable[nn.Module], settings: TowerSettings, name: str) -
 
 
 def _checkpointed(
-    block: nn.Module, forward: Callable[..., Any], *args: object, **kwargs: object
+    block: nn.Module,
+    forward: Callable[..., Any],
+    *args: Any,  # noqa: ANN401  # whatever the block takes
+    **kwargs: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401  # whatever the block returns
     """Compute a block, and again on the way back, with the same random numbers."""
     if not (block.training and torch.is_grad_enabled()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sized
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -98,8 +98,9 @@ class WatchSpeed(Callback):
             pl_module: The module in training.
             stage: What begins.
         """
-        if type(trainer.profiler) is PassThroughProfiler:
-            self._clock = trainer.profiler = FetchClock()
+        own: Any = trainer  # whose types do not name the profiler
+        if type(own.profiler) is PassThroughProfiler:
+            self._clock = own.profiler = FetchClock()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the network's operations once.
@@ -182,8 +183,9 @@ class WatchSpeed(Callback):
 
 def _logs_now(trainer: pl.Trainer) -> bool:
     """Tell whether the losses of this step are logged."""
-    done = trainer.fit_loop.epoch_loop._batches_that_stepped + 1
-    return trainer.log_every_n_steps > 0 and done % trainer.log_every_n_steps == 0
+    own: Any = trainer
+    every = int(own.log_every_n_steps)
+    return every > 0 and (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % every == 0
 
 
 def training_flops(module: Learner) -> float:

@@ -90,3 +90,14 @@ def test_check_text_length__names_the_setting():
     check_text_length(16, 16, "model.text.max_tokens")
     with pytest.raises(UsageError, match=r"max_tokens=17 .* at most model\.text\.max_tokens=16"):
         check_text_length(17, 16, "model.text.max_tokens")
+
+
+def test_optimizer_step__lets_go_of_gradients_when_weights_were_changed(learner, monkeypatch):
+    step = "lightning.pytorch.LightningModule.optimizer_step"
+    monkeypatch.setattr(step, lambda self, epoch, batch, optimizer, closure: optimizer.step())
+    optimizer = learner.configure_optimizers()["optimizer"]
+    before = learner.line.weight.detach().clone()
+    learner.line.weight.grad = torch.ones_like(before)
+    learner.optimizer_step(0, 0, optimizer)
+    assert not torch.equal(learner.line.weight, before)
+    assert all(weight.grad is None for weight in learner.parameters())

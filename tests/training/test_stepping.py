@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from medvlp.training.optimization import ScheduleSettings
+from medvlp.training.optimization import OptimizerSettings, ScheduleSettings
 from medvlp.training.quiet import quiet_libraries
-from medvlp.training.stepping import scheduled, steps_per_epoch, validate_after_epoch
+from medvlp.training.stepping import (
+    is_fused,
+    scheduled,
+    steps_per_epoch,
+    validate_after_epoch,
+)
 
 BATCHES = 7
 
@@ -150,3 +156,20 @@ def test_scheduled__ends_each_group_at_its_own_floor() -> None:
         trainer(max_epochs=2).fit(probe, DataLoader(torch.ones(BATCHES), batch_size=1))
     assert probe.rates[0] == pytest.approx([1.0, 0.1])
     assert probe.rates[-1] == pytest.approx([0.05, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "asked", "expected"),
+    [
+        ("cuda", "bf16-mixed", None, True),
+        ("cuda", "16-mixed", None, False),
+        ("cuda", "bf16-mixed", False, False),
+        ("cpu", "32-true", None, False),
+        ("cpu", "32-true", True, True),
+    ],
+)
+def test_is_fused__is_so_on_a_gpu_but_for_scaled_gradients(device, precision, asked, expected):
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    trainer = SimpleNamespace(strategy=strategy, precision=precision)
+    settings = OptimizerSettings(learning_rate=0.1, fused=asked)
+    assert is_fused(settings, trainer) is expected

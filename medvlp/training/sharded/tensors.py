@@ -12,7 +12,16 @@ from medvlp.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["divided_like", "fill", "fill_module", "local_part", "made_whole"]
+__all__ = ["divided_like", "fill", "fill_module", "is_divided", "local_part", "made_whole"]
+
+
+def is_divided(tensor: torch.Tensor) -> bool:
+    """Tell whether ranks hold parts of a tensor.
+
+    Args:
+        tensor: Any tensor.
+    """
+    return isinstance(tensor, DTensor)
 
 
 def made_whole(tensor: DTensor) -> torch.Tensor:
