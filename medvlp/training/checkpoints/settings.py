@@ -14,6 +14,10 @@ __all__ = ["CheckpointSettings"]
 class CheckpointSettings(StrictModel):
     """When the state of a run is kept.
 
+    A state is copied at the end of a step and written while training goes on. One that falls due
+    while the one before it is being written is put off until that is on the disk. When the run is
+    asked to stop, it waits for its state.
+
     Attributes:
         every_steps: Optimiser steps between two states; None leaves it to the clock.
         every_minutes: Minutes between two states; None leaves it to the steps.
