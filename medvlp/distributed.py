@@ -250,7 +250,8 @@ def _gather_bytes(mine: Tensor, shapes: list[_Described]) -> list[Tensor]:
         piece = _padded(mine[start : start + width], max(sizes)).to(device)
         joined = piece.new_empty(len(counts) * max(sizes))
         dist.all_gather_into_tensor(joined, piece)
-        for own, block, size in zip(pieces, joined.cpu().split(max(sizes)), sizes, strict=True):
+        blocks = torch.split(joined.cpu(), max(sizes))
+        for own, block, size in zip(pieces, blocks, sizes, strict=True):
             own.append(block[:size])
     return [torch.cat(own) for own in pieces]
 

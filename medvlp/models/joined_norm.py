@@ -81,7 +81,7 @@ class JoinedBatchNorm(_BatchNorm):
     def _normalize(self, x: Tensor) -> Tensor:
         wide = x.float() if x.dtype in {torch.float16, torch.bfloat16} else x
         mean, variance, count = _joined_moments(wide)
-        if self.running_mean is not None and self.running_var is not None:
+        if self.track_running_stats:
             number = count / world_size() if _are_copies.get() else count
             self._remember(mean.detach(), variance.detach() * number / (number - 1))
         shape = (1, -1, *[1] * (x.ndim - 2))
@@ -92,13 +92,14 @@ class JoinedBatchNorm(_BatchNorm):
         return (wide * scale.view(shape) + shift.view(shape)).to(x.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        share = self.momentum
+        share = self.momentum or 0.0
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-            share = 1 / float(self.num_batches_tracked) if share is None else share
+            share = 1 / float(self.num_batches_tracked) if self.momentum is None else share
         with torch.no_grad():
-            self.running_mean.lerp_(mean.to(self.running_mean), share)
-            self.running_var.lerp_(variance.to(self.running_var), share)
+            for kept, new in ((self.running_mean, mean), (self.running_var, variance)):
+                if kept is not None:
+                    kept.lerp_(new.to(kept), share)
 
 
 @contextmanager
@@ -120,7 +121,7 @@ def _joined_moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mine = torch.cat([mean, deviation, mean.new_tensor([number])]).unsqueeze(0)
     parts = all_gather_with_grad(mine, [1] * world_size())
     channels = len(mean)
-    means, deviations, counts = parts.split([channels, channels, 1], dim=1)
+    means, deviations, counts = torch.split(parts, [channels, channels, 1], dim=1)
     count = counts.sum()
     joined = (counts * means).sum(dim=0) / count
     spread = deviations + counts * (means - joined).square()
@@ -162,7 +163,7 @@ def part_batch_norms(model: nn.Module) -> nn.Module:
     _replace_children(model, part_batch_norms)
     if not isinstance(model, JoinedBatchNorm):
         return model
-    norm: _BatchNorm = model.norm
+    norm = cast("_BatchNorm", model.__dict__["norm"])
     norm._parameters, norm._buffers = model._parameters, model._buffers
     return norm.train(model.training)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch.plugins.layer_sync import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JoinRanks"]
 
-_DDP = {"broadcast_buffers": False, "gradient_as_bucket_view": True}
+_OPTIONS = inspect.signature(DistributedDataParallel).parameters
+_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
+_DDP = {_BUFFERS: False, "gradient_as_bucket_view": True}
 """Buffers are equal on all ranks, as statistics are joined; gradients are not held twice."""
 
 
@@ -68,6 +71,7 @@ def _tell_what_rests(module: Learner) -> None:
         strategy._ddp_kwargs["find_unused_parameters"] = True
     ids = {id(weight) for tower in for_good for weight in (*tower.parameters(), *tower.buffers())}
     named = (*module.named_parameters(), *module.named_buffers())
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
+    ddp = cast("Any", DistributedDataParallel)  # what it has for this is not typed
+    ddp._set_params_and_buffers_to_ignore_for_model(
         module, [name for name, weight in named if id(weight) in ids]
     )

@@ -170,12 +170,12 @@ class AttributesDataModule(pl.LightningDataModule):
         """Return the loader of the texts held out; an empty list where there is none."""
         if not len(self.validation):
             return []
-        place = self._place()
-        at_once = _TEXTS_AT_ONCE * place.get("num_ranks", 1)
+        rank, num_ranks = self._place()
+        at_once = _TEXTS_AT_ONCE * num_ranks
         settings = OrderSettings(
             seed=self._seed, batch_size=at_once, shuffle=False, last_batch="keep"
         )
-        sampler = GlobalOrderSampler(len(self.validation), settings, **place)
+        sampler = GlobalOrderSampler(len(self.validation), settings, rank=rank, num_ranks=num_ranks)
         return self._loader(self.validation, sampler)
 
     @cached_property
@@ -195,20 +195,22 @@ class AttributesDataModule(pl.LightningDataModule):
         texts = self.training
         groups = self._groups
         batch_size = groups.groups_per_batch * groups.samples_per_group
+        rank, num_ranks = self._place()
         return GlobalOrderSampler(
             len(texts),
             OrderSettings(seed=self._seed, batch_size=batch_size, groups=groups),
             group_id=texts.group_id,
             is_anchor=texts.is_name if groups.with_anchor else None,
             data_hash=texts.content_hash(),
-            **self._place(),
+            rank=rank,
+            num_ranks=num_ranks,
         )
 
-    def _place(self) -> dict[str, int]:
+    def _place(self) -> tuple[int, int]:
         """Return which of how many ranks this is."""
         if self.trainer is None:
-            return {}
-        return {"rank": self.trainer.global_rank, "num_ranks": self.trainer.world_size}
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
 
     def _loader(self, texts: AttributeTexts, sampler: GlobalOrderSampler) -> DataLoader[int]:
         collate = AttributeCollator(texts, self.tokenizer, self.max_tokens)

@@ -165,24 +165,27 @@ class ReportsDataModule(pl.LightningDataModule):
         settings = OrderSettings(
             seed=self._seed, batch_size=self._batch_size, shuffle=False, last_batch="keep"
         )
-        sampler = GlobalOrderSampler(len(texts), settings, **self._place())
+        rank, num_ranks = self._place()
+        sampler = GlobalOrderSampler(len(texts), settings, rank=rank, num_ranks=num_ranks)
         return self._loader(ReportsDataset(texts), sampler, is_training=False)
 
     def _sampler(self) -> GlobalOrderSampler:
         settings = OrderSettings(seed=self._seed, batch_size=self._batch_size)
         texts = self.parts.training
+        rank, num_ranks = self._place()
         return GlobalOrderSampler(
             len(texts),
             settings,
             data_hash=self.content_hash(),
-            **self._place(),
+            rank=rank,
+            num_ranks=num_ranks,
         )
 
-    def _place(self) -> dict[str, int]:
+    def _place(self) -> tuple[int, int]:
         """Return which of how many ranks this is."""
         if self.trainer is None:
-            return {}
-        return {"rank": self.trainer.global_rank, "num_ranks": self.trainer.world_size}
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
 
     def _loader(
         self, reports: ReportsDataset, sampler: GlobalOrderSampler, *, is_training: bool

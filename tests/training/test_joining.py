@@ -56,7 +56,8 @@ def test_apply__joins_batch_norms_and_lets_buffers_and_gradients_be(spread):
     module = spread(0, 2, gradient_as_bucket_view=False)
     assert isinstance(module.image[1], JoinedBatchNorm)
     told = module.trainer.strategy._ddp_kwargs
-    assert told == {"broadcast_buffers": False, "gradient_as_bucket_view": False}
+    assert told == {**joining._DDP, "gradient_as_bucket_view": False}
+    assert len(told) == 2
     assert module._ddp_params_and_buffers_to_ignore == []
     assert type(JoinRanks().revert(module).image[1]) is nn.BatchNorm1d
 
