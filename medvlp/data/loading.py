@@ -10,25 +10,23 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from medvlp.data.leaving_out import LeavingOut
 from medvlp.data.order import SamplerState
 from medvlp.data.quarantine import Quarantine
 from medvlp.data.sampler import GlobalOrderSampler
-from medvlp.errors import DataError
+from medvlp.errors import DataError, MedvlpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch.utils.data import Dataset
 
     from medvlp.data.leaving_out import NamedSamples
     from medvlp.data.order import OrderSettings
     from medvlp.data.quarantine import BadSample
-    from medvlp.data.sampler import BatchShare
 
 __all__ = ["OrderedLoader", "Ranked", "ordered_loader", "start_loader_server"]
 
@@ -58,13 +56,44 @@ class _Loaded(NamedTuple):
     absent: tuple[BadSample, ...]
 
 
+class _Failed(NamedTuple):
+    """Why there is no batch; torch would make another error of one that is raised in a worker."""
+
+    error: MedvlpError
+
+
+class _Guarded(Dataset[Any]):
+    """Gives the samples of a batch, or why there are none."""
+
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        self._dataset = dataset
+
+    def __getitems__(self, draws: Sequence[Any]) -> Sequence[Any] | _Failed:
+        several = getattr(self._dataset, "__getitems__", None)
+        try:
+            samples: Sequence[Any] = (
+                several(draws) if several else [self._dataset[draw] for draw in draws]
+            )
+        except MedvlpError as error:
+            return _Failed(error)
+        return samples
+
+
 class _Collated:
     """Makes a batch of samples, and None of no sample."""
 
     def __init__(self, collate: Callable[[Sequence[Any]], object]) -> None:
         self._collate = collate
 
-    def __call__(self, samples: Sequence[Any]) -> _Loaded:
+    def __call__(self, samples: Sequence[Any] | _Failed) -> _Loaded | _Failed:
+        if isinstance(samples, _Failed):
+            return samples
+        try:
+            return self._loaded(samples)
+        except MedvlpError as error:
+            return _Failed(error)
+
+    def _loaded(self, samples: Sequence[Any]) -> _Loaded:
         absent = tuple(getattr(samples, "absent", ()))
         if absent and not len(samples):
             raise DataError(
@@ -101,8 +130,9 @@ class OrderedLoader(DataLoader[SampleT_co]):
         num_workers: int,
         quarantine: Quarantine | None = None,
     ) -> None:
+        self._guarded = _Guarded(dataset)
         super().__init__(
-            dataset,
+            self._guarded,
             batch_sampler=order,
             collate_fn=_Collated(collate),
             num_workers=num_workers,
@@ -130,12 +160,13 @@ class OrderedLoader(DataLoader[SampleT_co]):
         Raises:
             DataError: If none of the samples of a batch can be read (MV1814), or more in all than
                 may be (MV1815).
+            MedvlpError: As data set and collate, whichever process they run in.
         """
         order = self.order
         epoch, first = order.epoch, len(self) - len(order)
         if self.num_workers and self._iterator is None:
             for share in islice(order.shares(epoch, first), 1):
-                yield self._noted(self.collate_fn(self._samples(share)))
+                yield self._noted(self.collate_fn(self._guarded.__getitems__(share)))
                 first += 1
         stopping = _unstopped() if self.num_workers else nullcontext()
         with order.beginning_at(epoch, first), stopping:
@@ -143,12 +174,9 @@ class OrderedLoader(DataLoader[SampleT_co]):
         for loaded in batches:
             yield self._noted(loaded)
 
-    def _samples(self, share: BatchShare) -> list[Any]:
-        several = getattr(self.dataset, "__getitems__", None)
-        samples: list[Any] = several(share) if several else [self.dataset[d] for d in share]
-        return samples
-
-    def _noted(self, loaded: _Loaded) -> object:
+    def _noted(self, loaded: _Loaded | _Failed) -> object:
+        if isinstance(loaded, _Failed):
+            raise loaded.error
         if loaded.absent:
             self._quarantine.note(loaded.absent)
         return loaded.batch

@@ -68,6 +68,50 @@ def test_ordered_loader__refuses_ranks_that_do_not_divide_a_batch() -> None:
         load(Trainer(0, 3))
 
 
+FAILING = """
+from medvlp.data.loading import OrderedLoader
+from medvlp.data.order import OrderSettings
+from medvlp.data.sampler import GlobalOrderSampler
+from medvlp.errors import DataError
+
+class Names:
+    def __getitem__(self, draw):
+        if draw.index == list(ORDER)[1][0].index:
+            raise DataError("MV1812", "bad", expected="good", hint="mend")
+        return draw.index
+
+def collate(samples):
+    if samples[0] == list(ORDER)[1][0].index + 100:
+        raise DataError("MV1812", "bad", expected="good", hint="mend")
+    return samples
+
+class Later(Names):
+    def __getitem__(self, draw):
+        return draw.index + 100
+
+ORDER = GlobalOrderSampler(8, OrderSettings(seed=1, batch_size=2))
+
+if __name__ == "__main__":
+    for names in (Names(), Later()):
+        batches = iter(OrderedLoader(names, ORDER, collate, num_workers=1))
+        next(batches)
+        try:
+            next(batches)
+        except DataError as error:
+            print(error)
+"""
+
+
+def test_ordered_loader__keeps_the_code_of_what_fails_in_a_worker(tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(FAILING)
+    found = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    expected = ["MV1812: bad; expected good - mend"] * 2
+    assert found.stdout.splitlines() == expected, found.stderr[-2000:]
+
+
 SIGNALLED = """
 import multiprocessing.forkserver as server, os, signal
 from medvlp.data.loading import OrderedLoader
