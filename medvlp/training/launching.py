@@ -22,7 +22,7 @@ EXIT_REFUSED = 2
 
 _VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 _GPU_VARIABLES = ("SLURM_GPUS_ON_NODE", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
-_PASSING = frozenset({"MV1105", "MV1106"})
+_PASSING = frozenset({"MV1105", "MV1106", "MV1820"})
 _NOT_STARTED_BY_SRUN = ("bash", "interactive")
 
 
@@ -44,8 +44,8 @@ def exit_code(error: MedvlpError) -> int:
         error: The error.
 
     Returns:
-        1 where another try may help, as with a disk that was full; 2 where the same command would
-        meet the same error again, so that a job is not started again.
+        1 where another try may help, as with a disk that was full or a network that failed; 2 where
+        the same command would meet the same error again, so that a job is not started again.
     """
     may_pass = isinstance(error, WorkerError) or error.code in _PASSING
     return EXIT_FAILED if may_pass else EXIT_REFUSED

@@ -73,6 +73,7 @@ def test_was_started_again__is_what_slurm_counts(monkeypatch) -> None:
         (OutputError("MV1704", "x"), 2),
         (OutputError("MV1105", "a full disk"), 1),
         (OutputError("MV1106", "a disk that fails"), 1),
+        (DataError("MV1820", "a network that fails"), 1),
         (WorkerError("MV1601", "a process that crashed"), 1),
     ],
 )
