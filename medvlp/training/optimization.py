@@ -54,8 +54,7 @@ class OptimizerSettings(StrictModel):
         rates: Weights with another learning rate; no weight may be named by two patterns.
         layer_decay: Share of the learning rate from each layer of a tower to the one before it; 1
             gives all layers the same.
-        fused: Whether one kernel changes many weights; None does so on a GPU, but not with fp16,
-            whose scaled gradients could then not be clipped.
+        fused: Whether one kernel changes many weights; None does so on a GPU, but not with fp16.
     """
 
     learning_rate: Rate
@@ -174,7 +173,7 @@ def build_optimizer(
             groups[rate, decays] = []
     for name, parameter in named.items():
         groups[rates[name], parameter.ndim >= 2].append(parameter)
-    return torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [
             {"params": params, "lr": rate, "weight_decay": settings.weight_decay * decays}
             for (rate, decays), params in groups.items()
@@ -185,6 +184,9 @@ def build_optimizer(
         eps=settings.epsilon,
         fused=fused or None,
     )
+    # else Lightning takes it that the step itself unscales gradients, and refuses to clip them
+    vars(optimizer)["_step_supports_amp_scaling"] = False
+    return optimizer
 
 
 def _rates(names: list[str], settings: OptimizerSettings) -> dict[str, float]:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from lightning.pytorch.plugins.precision import MixedPrecision
 
 from medvlp.errors import ConfigError
 from medvlp.training.optimization import (
@@ -111,3 +112,14 @@ def test_least_rate__is_a_floor_for_each_weight_by_its_own_rate():
         end = learning_rate_factor(99, 100, settings, last_share=share)
         assert rate * end == pytest.approx(last)
     assert learning_rate_factor(99, 100, settings) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_build_optimizer__lets_gradients_of_autocast_be_clipped(fused):
+    module = torch.nn.Linear(3, 2)
+    optimizer = build_optimizer(module, OptimizerSettings(learning_rate=0.1), fused=fused)
+    (100.0 * module(torch.ones(1, 3))).sum().backward()
+    MixedPrecision("bf16-mixed", "cpu").clip_gradients(optimizer, 1.0)
+    norms = torch.stack([parameter.grad.norm() for parameter in module.parameters()])
+    torch.testing.assert_close(norms.norm(), torch.tensor(1.0))
+    optimizer.step()
