@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -51,22 +50,19 @@ TINY = (
 
 def command(options: argparse.Namespace, folder: Path, run: Path) -> list[str]:
     """Return the command of a run."""
-    asked = SimpleNamespace(
-        **vars(options) | {"towers": "S/16" if options.towers == "tiny" else options.towers},
-        inputs=folder,
-        run=run,
-        rate=3e-4,
-        further=[
-            "--trainer.strategy=ddp",
-            "--trainer.log_every_n_steps=5",
-            "--run.trace=true",
-            f"--data.num_workers={options.workers}",
-            *([f"--run.watch.peak_tflops={options.peak_tflops}"] if options.peak_tflops else []),
-            *(TINY if options.towers == "tiny" else ()),
-            *options.further,
-        ],
-    )
-    words = [word for word in arguments(asked) if "trainer.callbacks" not in word]
+    further = [
+        "--trainer.strategy=ddp",
+        "--trainer.log_every_n_steps=5",
+        "--run.trace=true",
+        f"--data.num_workers={options.workers}",
+        *([f"--run.watch.peak_tflops={options.peak_tflops}"] if options.peak_tflops else []),
+        *(TINY if options.towers == "tiny" else ()),
+        *options.further,
+    ]
+    towers = "S/16" if options.towers == "tiny" else options.towers
+    asked = {"towers": towers, "inputs": folder, "run": run, "rate": 3e-4, "further": further}
+    given = argparse.Namespace(**vars(options) | asked)
+    words = [word for word in arguments(given) if "trainer.callbacks" not in word]
     return [sys.executable, "-m", "medvlp", "train", *words]
 
 
