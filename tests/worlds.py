@@ -5,25 +5,27 @@ one import of torch in place of one per rank.
 """
 
 import multiprocessing
+import time
 
 import torch
 import torch.distributed as dist
 
 
-def run_in_worlds(function, world_sizes, folder):
+def run_in_worlds(function, world_sizes, folder, *, patience_s=120):
     """Call ``function(rank, world_size, folder)`` on every rank of every world; fail if one fails.
 
-    ``function`` must be importable: defined at the top level of a module.
+    ``function`` must be importable: defined at the top level of a module. The ranks of a world have
+    ``patience_s`` seconds together.
     """
     process = multiprocessing.get_context("spawn").Process(
-        target=_run_worlds, args=(function, world_sizes, folder)
+        target=_run_worlds, args=(function, world_sizes, folder, patience_s)
     )
     process.start()
     process.join()
     assert process.exitcode == 0, "a rank failed; its traceback is above"
 
 
-def _run_worlds(function, world_sizes, folder):
+def _run_worlds(function, world_sizes, folder, patience_s):
     torch.set_num_threads(1)
     context = multiprocessing.get_context("fork")
     for world_size in world_sizes:
@@ -33,8 +35,9 @@ def _run_worlds(function, world_sizes, folder):
         ]
         for process in ranks:
             process.start()
+        until = time.monotonic() + patience_s
         for process in ranks:
-            process.join(120)
+            process.join(max(until - time.monotonic(), 0))
         failed = [rank for rank, process in enumerate(ranks) if process.exitcode != 0]
         for process in ranks:
             process.kill()

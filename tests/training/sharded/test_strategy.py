@@ -19,6 +19,8 @@ from tests.models.decoder_releases import write_release
 from tests.training.conftest import CONFIGS, SMOKE
 from tests.worlds import run_in_worlds
 
+pytestmark = pytest.mark.timeout(1800)  # the runs of all tests here are made for the first
+
 STEPS = 20
 DDP, FSDP2 = "--trainer.strategy=ddp", "--trainer.strategy=fsdp2"
 CLIPPED = "--trainer.gradient_clip_val=0.5"
@@ -103,7 +105,7 @@ def runs(tmp_path_factory, striped_pairs) -> Path:
     smoke = ["fit", f"--config={SMOKE}", f"--data.folder={striped_pairs}"]
     (folder / "smoke.json").write_text(json.dumps(smoke))
     write_release(folder / "tiny-mistral", "mistral", rms_norm_eps=1e-5)
-    run_in_worlds(run_all, [2, 1], folder)
+    run_in_worlds(run_all, [2, 1], folder, patience_s=800)
     return folder
 
 
