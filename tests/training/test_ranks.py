@@ -17,6 +17,8 @@ from tests.training.knowledge_texts import cancer_graph
 from tests.training.phantom_radiographs import write_phantoms
 from tests.training.scan_folders import write_crops_folder
 
+pytestmark = pytest.mark.timeout(1800)  # many runs, on a machine that may be busy
+
 COMMON = (
     *("--trainer.accelerator=cpu", "--run.wandb=off", "--run.progress=false", "--run.trace=true"),
     *("--trainer.max_epochs=2", "--trainer.max_steps=-1", "--trainer.log_every_n_steps=1"),
