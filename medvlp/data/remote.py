@@ -10,7 +10,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import fsspec
 from pydantic import Field
@@ -22,15 +22,18 @@ from medvlp.data.shards import unreadable, wrong_size
 from medvlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from medvlp.data.pairs import PairsManifest
 
 __all__ = ["RemoteShards", "ShardCacheSettings", "is_remote", "open_pairs"]
 
+T = TypeVar("T")
+
 _TRIES = 4
 _FIRST_PAUSE_S = 0.5
 _PART_BYTES = 16 * 2**20
+_MISSING, _BEYOND = (404, 410), 416
 
 
 class ShardCacheSettings(StrictModel):
@@ -70,31 +73,22 @@ class RemoteShards:
             ranges: First byte and number of bytes of each.
 
         Raises:
-            DataError: If the shard is missing (MV1702), the network fails again and again (MV1820),
-                or the server does not give ranges (MV1821).
+            DataError: If the shard is missing (MV1702) or shorter than its ranges (MV1702, MV1812),
+                the network fails again and again (MV1820), or the server does not give ranges
+                (MV1821).
         """
         files, root = self._open()
         paths = [f"{root}/{shard}"] * len(ranges)
         starts, ends = [r[0] for r in ranges], [r[0] + r[1] for r in ranges]
-        pause_s = _FIRST_PAUSE_S
-        for attempt in range(1, _TRIES + 1):
-            files.invalidate_cache()
-            found = files.cat_ranges(paths, starts, ends, on_error="return")
-            failed = [answer for answer in found if isinstance(answer, BaseException)]
-            if not failed:
-                return self._whole(shard, ranges, found)
-            if isinstance(failed[0], FileNotFoundError):
-                raise unreadable(self.name(shard), "there is no such file") from failed[0]
-            if attempt < _TRIES:
-                time.sleep(pause_s)
-                pause_s *= 4
-        raise DataError(
-            "MV1820",
-            f"{self.name(shard)} cannot be read: {type(failed[0]).__name__}: {failed[0]}, "
-            f"{_TRIES} times",
-            expected="a server that answers",
-            hint="check address and credentials; start again when the network is well",
-        ) from failed[0]
+
+        def ask() -> list[bytes]:
+            found: list[Any] = files.cat_ranges(paths, starts, ends, on_error="return")
+            for answer in found:
+                if isinstance(answer, BaseException):
+                    raise answer
+            return found
+
+        return self._whole(shard, ranges, self._asked(shard, ask))
 
     def fetch(self, name: str, path: Path) -> None:
         """Copy a whole file to this machine.
@@ -138,13 +132,43 @@ class RemoteShards:
 
     def _size(self, name: str) -> int:
         files, root = self._open()
-        try:
-            size = files.info(f"{root}/{name}")["size"]
-        except FileNotFoundError as error:
-            raise unreadable(self.name(name), "there is no such file") from error
+        size = self._asked(name, lambda: files.info(f"{root}/{name}")["size"])
         if size is None:
             raise self._no_ranges(name, "the server does not tell its size")
         return int(size)
+
+    def _asked(self, name: str, ask: Callable[[], T]) -> T:
+        """Ask the server, again and again where it fails."""
+        files, _ = self._open()
+        attempt, pause_s = 1, _FIRST_PAUSE_S
+        while True:
+            files.invalidate_cache()
+            try:
+                return ask()
+            except Exception as error:  # each kind of address has errors of its own
+                cause = _cause(files, error)
+                if isinstance(cause, FileNotFoundError) or _status(cause) in _MISSING:
+                    raise unreadable(self.name(name), "there is no such file") from error
+                if _status(cause) == _BEYOND:
+                    raise self._too_short(name) from error
+                if attempt == _TRIES:
+                    raise self._unanswered(name, cause) from error
+            time.sleep(pause_s)
+            attempt, pause_s = attempt + 1, 4 * pause_s
+
+    def _too_short(self, name: str) -> DataError:
+        size, wanted = self._size(name), self._sizes.get(name)
+        if wanted not in (None, size):
+            return wrong_size(self.name(name), size, wanted)
+        return unreadable(self.name(name), f"it has {size} bytes, and some beyond are listed")
+
+    def _unanswered(self, name: str, cause: BaseException) -> DataError:
+        return DataError(
+            "MV1820",
+            f"{self.name(name)} cannot be read: {type(cause).__name__}: {cause}, {_TRIES} times",
+            expected="a server that answers",
+            hint="check address and credentials; start again when the network is well",
+        )
 
     def _whole(
         self, shard: str, ranges: Sequence[tuple[int, int]], found: Sequence[bytes]
@@ -162,6 +186,17 @@ class RemoteShards:
             expected="a server that answers requests for ranges of bytes",
             hint="serve the folder from S3 or by a server such as nginx",
         )
+
+
+def _cause(files: Any, error: Exception) -> BaseException:  # noqa: ANN401 - fsspec has no types
+    """Return what failed: over HTTP, fsspec says of any failure that there is no file."""
+    return (error.__cause__ or error) if "http" in files.protocol else error
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status that a server answered with; None where it did not."""
+    status: int | None = getattr(error, "status", None)
+    return status
 
 
 def is_remote(folder: str | Path) -> bool:
@@ -184,6 +219,7 @@ def open_pairs(folder: str | Path, cache: ShardCacheSettings | None = None) -> P
     if not is_remote(folder):
         return read_pairs(Path(folder))
     url = str(folder)
+    RemoteShards(url).read(INFO_FILE, [(0, 1)])  # without ranges, whole shards would come
     with tempfile.TemporaryDirectory() as partial:
         for name in (INFO_FILE, MANIFEST_FILE):
             RemoteShards(url).fetch(name, Path(partial, name))

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import pickle
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -21,14 +22,24 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
 
     honours = True
     fails = 0
+    status = 503
 
     def log_message(self, *_):
         pass
 
-    def do_GET(self):
+    def failed(self):
         if type(self).fails:
             type(self).fails -= 1
-            self.send_error(503)
+            self.send_error(self.status)
+            return True
+        return False
+
+    def do_HEAD(self):
+        if not self.failed():
+            super().do_HEAD()
+
+    def do_GET(self):
+        if self.failed():
             return
         path = Path(self.translate_path(self.path))
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
@@ -36,6 +47,9 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
             super().do_GET()
             return
         first, last = (int(value) for value in wanted.groups())
+        if first >= path.stat().st_size:
+            self.send_error(416)
+            return
         content = path.read_bytes()[first : last + 1]
         self.send_response(206)
         self.send_header("Content-Length", str(len(content)))
@@ -120,6 +134,36 @@ def test_remote_shards__tries_again_where_the_network_slips(pairs_folder, impati
             manifest.open_shards().read(place)
 
 
+def test_remote_shards__tries_again_where_a_size_is_not_told(pairs_folder, impatient, tmp_path):
+    with served(pairs_folder) as (url, handler):
+        handler.fails = 4  # HEAD and GET, twice
+        RemoteShards(url).fetch("pairs.json", tmp_path / "a")
+        assert (tmp_path / "a").read_bytes() == (pairs_folder / "pairs.json").read_bytes()
+        handler.fails = 10**6
+        with pytest.raises(DataError, match=r"MV1820: .*pairs.json .*503.*4 times"):
+            RemoteShards(url).fetch("pairs.json", tmp_path / "a")
+        for handler.status in (404, 410):
+            with pytest.raises(DataError, match=r"MV1702: .*no such file"):
+                RemoteShards(url).fetch("pairs.json", tmp_path / "a")
+            with pytest.raises(DataError, match=r"MV1702: .*no such file"):
+                RemoteShards(url).read("pairs.json", [(0, 1)])
+    with pytest.raises(DataError, match="MV1820"):
+        RemoteShards(url).fetch("pairs.json", tmp_path / "a")
+
+
+def test_remote_shards__tells_the_size_of_a_shard_that_was_cut_over_http(pairs_folder, tmp_path):
+    shutil.copytree(pairs_folder, tmp_path / "cut")
+    rows = read_pairs(pairs_folder).rows("train")
+    with served(tmp_path / "cut") as (url, _):
+        manifest = open_pairs(url)
+        shard = tmp_path / "cut" / "000000.tar"
+        shard.write_bytes(shard.read_bytes()[:600])
+        with pytest.raises(DataError, match=r"MV1812: shard .*000000.tar has 600 bytes"):
+            manifest.open_shards().read(rows[1].place)
+        with pytest.raises(DataError, match=r"MV1702: .*it has 600 bytes"):
+            ShardReader(RemoteShards(url)).read(rows[1].place)
+
+
 def test_remote_shards__names_what_is_missing_short_or_altered(pairs_folder, in_memory, tmp_path):
     manifest = open_pairs("memory://pairs")
     rows = manifest.rows("train")
@@ -139,6 +183,14 @@ def test_remote_shards__names_what_is_missing_short_or_altered(pairs_folder, in_
     with pytest.raises(DataError, match=r"MV1813: shard .*000000.tar has SHA-256"):
         contents(cached)
     assert not list((tmp_path / "cache").glob("*/*.tar"))
+
+
+def test_open_pairs__refuses_a_server_without_ranges(pairs_folder):
+    with (
+        served(pairs_folder, honours=False) as (url, _),
+        pytest.raises(DataError, match=r"MV1821: .*pairs.json .* came where 1 were asked for"),
+    ):
+        open_pairs(url)
 
 
 def test_remote_shards__refuses_a_server_without_ranges(pairs_folder):
