@@ -6,6 +6,7 @@ group, killed as one. ``python -m tests.training.forked_runs`` reads a request a
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs" / "smoke" / "clip.yaml"
 STEPS_OF_EPOCH = 12
 PATIENCE_S = 300
+GRACE_S = 60
 
 
 class ForkedRuns:
@@ -30,6 +32,7 @@ class ForkedRuns:
 
     def __init__(self, log: Path) -> None:
         self.log = log
+        self._groups: list[int] = []
 
     def __enter__(self) -> "ForkedRuns":
         found = [str(ROOT), os.environ.get("PYTHONPATH", "")]
@@ -40,19 +43,32 @@ class ForkedRuns:
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=GRACE_S)
+        except subprocess.TimeoutExpired:
+            for group in self._groups:
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+            self._process.kill()
+            self._process.communicate()
 
     def start(self, words: list[str], *, ranks: int = 1) -> list[int]:
         """Start a run and return its processes by rank; the first one leads their group."""
-        return self._ask({"words": words, "ranks": ranks})
+        pids = self._ask({"words": words, "ranks": ranks})
+        self._groups.append(pids[0])
+        return pids
 
     def wait(self, pids: list[int]) -> list[int]:
         """Wait for processes and return their exit codes; minus the signal where one ended them."""
-        return self._ask({"wait": pids})
+        codes = self._ask({"wait": pids})
+        if pids[0] in self._groups:
+            self._groups.remove(pids[0])
+        return codes
 
     def _ask(self, request: dict[str, object]) -> list[int]:
         assert self._process.stdin is not None
