@@ -45,8 +45,10 @@ class Sentences:
             vectors: One per sentence, shape ``(S, D)``.
 
         Returns:
-            Shape ``(B, K, D)``.
+            Shape ``(B, K, D)``; without reports ``(0, 1, D)``.
         """
+        if not len(self.num_sentences):
+            return vectors.unsqueeze(1)
         parts = torch.split(vectors, self.num_sentences.tolist())
         return pad_sequence(list(parts), batch_first=True)
 
@@ -73,6 +75,8 @@ class SentenceCutter:
     def cut(self, ids: Tensor, mask: Tensor) -> Sentences:
         """Cut reports into sentences; a report without words is one sentence of nothing.
 
+        Without reports there are no sentences, as a rank can have none that another rank has.
+
         Args:
             ids: Tokens of reports, shape ``(B, L)``, int64.
             mask: Whether a token is real, shape ``(B, L)``, bool.
@@ -83,13 +87,13 @@ class SentenceCutter:
             found = self._of_report([i for i in row[:length] if i not in (self._start, self._end)])
             counts.append(len(found))
             rows.extend([self._start, *words, self._end] for words in found)
-        longest = max(len(row) for row in rows)
+        longest = max((len(row) for row in rows), default=1)
         padded = [row + [self._pad] * (longest - len(row)) for row in rows]
-        lengths = torch.tensor([len(row) for row in rows])
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
         return Sentences(
-            ids=torch.tensor(padded, device=ids.device),
+            ids=torch.tensor(padded, dtype=torch.int64, device=ids.device).view(-1, longest),
             mask=(torch.arange(longest) < lengths.unsqueeze(1)).to(ids.device),
-            num_sentences=torch.tensor(counts, device=ids.device),
+            num_sentences=torch.tensor(counts, dtype=torch.int64, device=ids.device),
         )
 
     def _of_report(self, words: list[int]) -> list[list[int]]:

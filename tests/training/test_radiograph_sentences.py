@@ -47,3 +47,15 @@ def test_by_report__pads_with_zeros(tokenizer):
     rows = found.by_report(vectors)
     assert rows.shape == (3, 4, 2)
     assert rows[..., 0].tolist() == [[1, 2, 3, 4], [5, 0, 0, 0], [6, 0, 0, 0]]
+
+
+def test_cut__of_no_reports_gives_no_sentences(tokenizer):
+    tokens = tokenizer.encode(REPORTS, 64)
+    ids, mask = torch.from_numpy(tokens.ids), torch.from_numpy(tokens.mask)
+    found = SentenceCutter(tokenizer).cut(ids[:0], mask[:0])
+    assert (found.ids.shape, found.ids.dtype) == ((0, 1), torch.int64)
+    assert (found.mask.shape, found.mask.dtype) == ((0, 1), torch.bool)
+    assert (found.num_sentences.shape, found.num_sentences.dtype) == ((0,), torch.int64)
+    vectors = torch.zeros(0, 2, requires_grad=True)
+    assert found.by_report(vectors).shape == (0, 1, 2)
+    assert found.by_report(vectors).requires_grad
