@@ -38,7 +38,8 @@ class TowerSettings(StrictModel):
             block only.
         recompute_cheap: Make outputs of norms and activations that linear layers read again on the
             way back, instead of holding them: less memory, and the same result in every bit. Not
-            done to what is compiled, where the compiler decides, or checkpointed.
+            done where blocks are compiled, where the compiler decides, or checkpointed, which
+            holds less without it.
     """
 
     compile: Literal["none", "blocks", "whole"] = "none"
@@ -83,7 +84,7 @@ def prepare_towers(towers: Mapping[str, nn.Module], settings: TowerSettings) -> 
         UsageError: MV1870 if blocks are asked for and a tower has none.
     """
     for name, tower in towers.items():
-        if settings.recompute_cheap and settings.compile == "none":
+        if settings.recompute_cheap and settings.compile == "none" and not settings.block_stride:
             recompute_cheap_values(tower)
         if settings.compile == "whole":
             _compile([tower], settings, name)

@@ -1,5 +1,7 @@
 """Towers that are compiled or compute blocks twice are the same towers, with the same weights."""
 
+import weakref
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -62,6 +64,18 @@ def test_checkpoint_activations__replays_dropout_and_changes_no_bit(stride):
     every = 1 if stride is True else stride
     twice = [*(at % every == 0 for at in range(num_image)), *(at % every == 0 for at in range(2))]
     assert counts == [int(is_twice) for is_twice in twice]
+
+
+def test_checkpoint_activations__hold_nothing_of_what_is_made_within_a_block():
+    network = DualEncoder(SETTINGS, 40)
+    prepare_towers(towers_of(network), TowerSettings(checkpoint_activations=True))
+    made = []
+    for block in network.image_tower.blocks:
+        block.mlp.fc1.register_forward_hook(lambda *told: made.append(weakref.ref(told[-1])))
+    outputs = network.project_image(torch.randn(2, 3, 160, 160))
+    assert outputs.requires_grad
+    assert len(made) == len(network.image_tower.blocks)
+    assert [output() for output in made] == [None] * len(made)
 
 
 @pytest.mark.parametrize("settings", [{"compile": "blocks"}, {"compile": "whole"}])
