@@ -94,6 +94,8 @@ def _quoted(name: str, value: str) -> str:
 
 def _environment(job: BatchJob) -> Iterator[str]:
     """Yield the lines that prepare the job; one that fails ends it, and is not tried again."""
+    if job.modules or job.venv or job.setup:
+        yield "unset MEDVLP_SETUP  # of the shell that submits"
     for name, value in job.env.items():
         yield f"export {name}={shlex.quote(value)}"
     for module in job.modules:

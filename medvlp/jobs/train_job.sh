@@ -3,9 +3,10 @@
 # MEDVLP_SETUP         a file that is sourced first (modules, virtual environment; the arrays srun_options and container
 #                      hold words for srun and words before medvlp)
 # MEDVLP_MAX_RESTARTS  how often the job may start again, 20 unless stated
+# before 'set -u': conda and modules read variables that are not set
+if [ -n "${MEDVLP_SETUP:-}" ]; then source "$MEDVLP_SETUP" || { echo "MEDVLP_SETUP=$MEDVLP_SETUP failed"; exit 2; }; fi
 set -uo pipefail
 
-if [ -n "${MEDVLP_SETUP:-}" ]; then source "$MEDVLP_SETUP" || exit 2; fi
 # srun does not take over how many cores the job has for each task, and would give each one
 if [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK; fi
 restarts=${SLURM_RESTART_COUNT:-0}
@@ -53,6 +54,19 @@ if [ "$restarts" -ge "$limit" ]; then
   echo "exit code $code after $restarts restarts: given up"
   exit "$code"
 fi
+# A job that was cancelled must not come back, and one that was preempted SLURM requeues itself.
+state=unknown
+if [[ "$(scontrol show job -o "$SLURM_JOB_ID")" =~ \ JobState=([^ ]+)\ Reason=([^ ]+) ]]; then
+  state=${BASH_REMATCH[1]}
+  if [ "${BASH_REMATCH[2]}" = TimeLimit ]; then state=TIMEOUT; fi
+fi
+case $state in
+  RUNNING | TIMEOUT | unknown) ;;
+  *)
+    echo "exit code $code: not requeued ($state)"
+    exit "$code"
+    ;;
+esac
 echo "exit code $code: requeued"
 if ! scontrol requeue "$SLURM_JOB_ID"; then
   echo "the job cannot be requeued; submit the same command again to go on"

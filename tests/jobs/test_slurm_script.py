@@ -136,3 +136,13 @@ def test_script__is_bash(tmp_path):
     script = tmp_path / "job.sbatch"
     script.write_text(render_script(BatchJob(options={}, arguments=["a'b"]), read_body()))
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+@pytest.mark.parametrize(("setup", "expected"), [((), "of the shell"), (["true"], "")])
+def test_script__with_its_own_setup_takes_none_of_the_shell_that_submits(
+    setup, expected, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MEDVLP_SETUP", "of the shell")
+    body = 'printf "%s" "${MEDVLP_SETUP:-}" >setup'
+    assert run(BatchJob(options={}, arguments=[], setup=setup), tmp_path, body).returncode == 0
+    assert (tmp_path / "setup").read_text() == expected

@@ -25,9 +25,11 @@ def start(tmp_path):
     def run(lines: list[str], code: int, *args: str, body: Path = BODY, **env: str):
         told = "".join(f"echo '{line}' >&2\n" for line in lines)
         write("srun", f'echo "srun $SRUN_CPUS_PER_TASK: $*" >>{said}\n{told}exit {code}')
-        write("scontrol", f'echo "scontrol $*" >>{said}; exit ${{NO_REQUEUE:-0}}')
+        shown = 'if [ "$1" = show ]; then echo "JobId=7 $SHOWN Requeue=1"; exit 0; fi'
+        write("scontrol", f'{shown}\necho "scontrol $*" >>{said}; exit ${{NO_REQUEUE:-0}}')
         write("sleep", "exit 0")
         slurm = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS_PER_NODE": "4"}
+        slurm |= {"SHOWN": "JobState=RUNNING Reason=None"}
         kept = {name: value for name, value in os.environ.items() if "SLURM" not in name}
         path = {"PATH": f"{programs}:{os.environ['PATH']}"}
         command = ["bash", "-c", f'source {body} "$@"', "job", *args]
@@ -66,6 +68,29 @@ def test_train_job__is_requeued_where_a_task_died_or_was_stopped(start, lines, c
     assert said[-1] == "scontrol requeue 7"
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_requeued"),
+    [
+        ("JobState=RUNNING Reason=None", True),
+        ("JobState=TIMEOUT Reason=TimeLimit", True),
+        ("JobState=COMPLETING Reason=TimeLimit", True),
+        ("", True),
+        ("JobState=CANCELLED Reason=None", False),
+        ("JobState=COMPLETING Reason=None", False),
+        ("JobState=PREEMPTED Reason=None", False),
+    ],
+)
+def test_train_job__is_requeued_unless_slurm_ends_it(start, shown, is_requeued):
+    found, said = start([f"{BAD} 75"], 75, SHOWN=shown)
+    if is_requeued:
+        assert said[-1] == "scontrol requeue 7"
+        return
+    state = shown.split("=")[1].split()[0]
+    assert found.returncode == 75
+    assert f"exit code 75: not requeued ({state})" in found.stdout
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("code", [2, 143])
 def test_train_job__ends_where_a_task_was_refused_whatever_became_of_the_others(start, code):
     found, said = start([f"{BAD} 2", "srun: error: node2: task 1: Terminated"], code)
@@ -97,6 +122,16 @@ def test_train_job__takes_words_from_its_setup(start, tmp_path):
     assert words in said[0]
     found, said = start([], 0, MEDVLP_SETUP=str(tmp_path / "none.sh"))
     assert found.returncode == 2
+    assert f"MEDVLP_SETUP={tmp_path / 'none.sh'} failed" in found.stdout
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("body", [BODY, SHARE])
+def test_body__takes_a_setup_that_reads_what_is_not_set(start, tmp_path, body):
+    setup = tmp_path / "setup.sh"
+    setup.write_text('PS1="(env) $NOT_SET_ANYWHERE"\n')
+    found, said = start([], 0, "embed", body=body, MEDVLP_SETUP=str(setup))
+    assert found.returncode == 0
     assert len(said) == 1
 
 
