@@ -242,6 +242,7 @@ class KeepState(Callback):
             logger.warning("the run goes on with another program: %s", "; ".join(changed))
 
     def _save(self, trainer: pl.Trainer) -> None:
+        self._outcomes.look()  # the state before may have failed since the ranks last looked
         step = trainer.global_step
         self.plugin.keep = self._settings.keep
         trainer.save_checkpoint(checkpoint_path(self._folder, step))

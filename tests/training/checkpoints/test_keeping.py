@@ -16,6 +16,7 @@ from medvlp.training.checkpoints import folder as folder_module
 from medvlp.training.checkpoints import plugin as plugin_module
 from medvlp.training.checkpoints.folder import checkpoint_path, newest_checkpoint, read_checkpoint
 from medvlp.training.checkpoints.keeping import KeepState
+from medvlp.training.checkpoints.outcomes import SaveOutcomes
 from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.quiet import quiet_libraries
 from tests.training.checkpoints.tiny_run import Line, keep_state, points, trainer_with
@@ -200,6 +201,25 @@ def test_keep_state__ends_the_run_when_too_many_states_failed(
         "step_000000002",
     ]
     assert newest_checkpoint(folder)[1] == 2
+
+
+def test_keep_state__tells_of_a_failure_that_came_after_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = SaveOutcomes.look
+    calls = []
+
+    def look(self) -> None:
+        calls.append(1)
+        if len(calls) % 2 == 0:  # the look at the end of a step comes too early
+            plain(self)
+
+    monkeypatch.setattr(SaveOutcomes, "look", look)
+    fill_the_disk(monkeypatch, 3, 4)
+    with caplog.at_level(logging.ERROR):
+        fit(tmp_path, line(), Calm())
+    for step in (3, 4):
+        assert f"the state of step {step} is not kept: MV1105" in caplog.text
 
 
 def test_keep_state__says_that_a_stopped_run_has_not_kept_its_state(
