@@ -16,6 +16,7 @@ ClusterName=ci
 SlurmctldHost=localhost
 SlurmctldPort={ports[0]}
 SlurmUser=root
+FirstJobId={ports[3]}
 AuthType=auth/none
 CredType=cred/none
 AuthInfo=cred_expire=10
@@ -71,7 +72,8 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         for name in ("state", "spool/node1", "spool/node2"):
             (self.root / name).mkdir(parents=True)
-        conf = CONF.format(root=self.root, ports=_free_ports(3))
+        conf = CONF.format(root=self.root, ports=_free_ports(4))
+        # the numbers of jobs, too: the port on which ranks meet is made of them
         (self.root / "slurm.conf").write_text(conf)
         (self.root / "gres.conf").write_text(GRES)
         if _version() >= (23, 11):
@@ -113,8 +115,14 @@ class Cluster:
         return sum(part * factor for part, factor in zip(parts[-2::-1], (1, 60), strict=False))
 
     def limit_time(self, job: str, minutes: int) -> None:
-        """Change how long a job may run."""
-        self._run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}")
+        """Change how long a job may run, below a day; one that is being requeued refuses at first."""
+        wanted = f"{minutes // 60:02d}:{minutes % 60:02d}:00"
+
+        def is_so() -> bool:
+            self._run("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes}", check=False)
+            return self.facts(job)["TimeLimit"] == wanted
+
+        self.wait_until(is_so, 60, f"a time limit of {wanted}")
 
     def facts(self, job: str) -> dict[str, str]:
         """Return what SLURM says of a job."""
@@ -136,7 +144,8 @@ class Cluster:
 
         while True:
             self.wait_until(is_over, seconds, f"job {job}")
-            time.sleep(2)
+            if self.facts(job)["JobState"] != "COMPLETED":
+                time.sleep(10)
             if is_over():
                 return self.facts(job)
 

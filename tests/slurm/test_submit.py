@@ -16,6 +16,8 @@ STUB = """#!/bin/bash
 printf '%s\\0' "$@" >"$TOLD/rank_$SLURM_PROCID"
 printf '%s' "$HOSTILE" >"$TOLD/value_$SLURM_PROCID"
 echo "rank $SLURM_PROCID of $SLURM_NTASKS in $PWD"
+touch "$TOLD/done_$SLURM_PROCID" # the first to fail ends the others
+until done=("$TOLD"/done_*) && [ ${#done[@]} -ge "$SLURM_NTASKS" ]; do sleep 0.1; done
 exit $CODE
 """
 HOSTILE = "a 'b' \"c\" $(touch owned) `touch owned` \\ ; #\nnext line"

@@ -36,10 +36,17 @@ DISTURBANCES = {
 }
 
 
+ANNOUNCED = ("SIGUSR1", "SIGTERM", "preemption")
+"""The run is told by a signal, and can wait for it."""
+
+
 @pytest.mark.parametrize("how", DISTURBANCES)
 def test_job__is_the_undisturbed_run_after(how, cluster, undisturbed, striped_pairs, tmp_path):
     run = tmp_path / "run"
-    job = submit(cluster, tmp_path, arguments(striped_pairs, run), "--nodes=2")
+    args = arguments(striped_pairs, run)
+    if how in ANNOUNCED:
+        args.append("--trainer.callbacks+=tests.slurm.slow_steps.WaitForSignal")
+    job = submit(cluster, tmp_path, args, "--nodes=2")
     cluster.wait_for_line(run / "trace" / "rank_0.jsonl", '"step": 7,', PATIENCE_S)
     DISTURBANCES[how](cluster, job, run)
     facts = cluster.wait_until_over(job, PATIENCE_S, restarts=1)

@@ -20,7 +20,7 @@ from tests.training.forked_runs import (
     words_of_run,
 )
 
-EPOCHS, RANKS, KILLS = 8, 2, 20
+EPOCHS, RANKS, KILLS = 12, 2, 20
 KINDS = ("at any time", "within a step", "while a state is written")
 
 
