@@ -57,6 +57,10 @@ def ready_images(
         One record for each sample, in order; a bad image is a record too.
     """
     for sample in samples:
+        if sample.fault:
+            what = f"{sample.place}: {sample.fault}"
+            yield ReadyImage(b"", encoding, (0, 0), "MV1818", what)
+            continue
         try:
             yield _ready(_read(sample), encoding, longest_px)
         except UnusableImageError as error:

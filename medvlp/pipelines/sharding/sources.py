@@ -42,6 +42,7 @@ class ShardSample:
         split: train, validation or test.
         source: Where the image comes from.
         licence: Its licence.
+        fault: What is wrong with its texts, so that it is not written; empty where nothing is.
     """
 
     sample_id: str
@@ -55,6 +56,7 @@ class ShardSample:
     split: str = "train"
     source: str = ""
     licence: str = ""
+    fault: str = ""
 
 
 def plan_samples(
@@ -62,7 +64,8 @@ def plan_samples(
 ) -> list[ShardSample]:
     """Read all that is known of the samples; no image is read.
 
-    Rows of a table that name one image are one sample with several captions.
+    Rows of a table that name one image are one sample with several captions. A sample without a
+    caption is among those returned, with its fault.
 
     Args:
         source: A table (.csv, .parquet, .jsonl), a folder of images with texts beside them, or a
@@ -71,8 +74,8 @@ def plan_samples(
         images: Folder that a table's names of images are relative to.
 
     Raises:
-        DataError: If a sample_id is used for two samples (MV1816), a tar cannot be read (MV1817),
-            or there is no sample with a caption (MV1818); or as
+        DataError: If a sample_id or a member's name is used twice (MV1816), a tar cannot be read
+            (MV1817), or there is no sample with a caption (MV1818); or as
             :func:`medvlp.pipelines.pairing.source.read_source`.
     """
     tars = [source] if source.suffix == ".tar" else sorted(source.glob("*.tar"))
@@ -90,12 +93,14 @@ def plan_samples(
             )
         captions = tuple(dict.fromkeys((*first.captions, *sample.captions)))
         samples[sample.sample_id] = replace(first, captions=captions)
-    kept = [sample for sample in samples.values() if sample.captions]
-    if not kept:
+    if not any(sample.captions for sample in samples.values()):
         raise DataError(
             "MV1818", f"{source} holds no sample with a caption", expected="one at least"
         )
-    return kept
+    return [
+        sample if sample.captions else replace(sample, fault=sample.fault or "it has no caption")
+        for sample in samples.values()
+    ]
 
 
 def _of_rows(source: Path, columns: ShardColumns, images: Path | None) -> Iterator[ShardSample]:
@@ -128,16 +133,9 @@ def _bad_name(name: str, place: str) -> DataError:
 
 def _of_tars(paths: Iterable[Path], columns: ShardColumns) -> Iterator[ShardSample]:
     for path in paths:
-        keys: dict[str, dict[str, tarfile.TarInfo]] = {}
         try:
             with tarfile.open(path, "r:") as tar:
-                for member in tar:
-                    name = PurePosixPath(member.name)
-                    key, _, kind = name.name.partition(".")
-                    if member.isfile() and kind:
-                        full = str(name.parent / key) if name.parent.name else key
-                        keys.setdefault(full, {})[kind.lower()] = member
-                for key, parts in keys.items():
+                for key, parts in _members(path, tar).items():
                     sample = _of_key(path, tar, key, parts, columns)
                     if sample is not None:
                         yield sample
@@ -150,6 +148,27 @@ def _of_tars(paths: Iterable[Path], columns: ShardColumns) -> Iterator[ShardSamp
             ) from error
 
 
+def _members(path: Path, tar: tarfile.TarFile) -> dict[str, dict[str, tarfile.TarInfo]]:
+    """Return the members of each key by what stands after the first dot."""
+    keys: dict[str, dict[str, tarfile.TarInfo]] = {}
+    for member in tar:
+        name = PurePosixPath(member.name)
+        key, _, kind = name.name.partition(".")
+        if not member.isfile() or not kind:
+            continue
+        full = str(name.parent / key) if name.parent.name else key
+        first = keys.setdefault(full, {}).setdefault(kind.lower(), member)
+        if first is not member:
+            raise DataError(
+                "MV1816",
+                f"{path} has two members of one name: {first.name} at byte {first.offset} and "
+                f"{member.name} at byte {member.offset}",
+                expected="a name of its own for every member, small and capital letters alike",
+                hint="drop one of them",
+            )
+    return keys
+
+
 def _of_key(
     path: Path,
     tar: tarfile.TarFile,
@@ -157,32 +176,53 @@ def _of_key(
     parts: dict[str, tarfile.TarInfo],
     columns: ShardColumns,
 ) -> ShardSample | None:
-    image = next((parts[kind] for kind in sorted(parts) if kind in _IMAGES), None)
-    if image is None:
+    kinds = sorted(kind for kind in parts if kind.rpartition(".")[2] in _IMAGES)
+    if not kinds:
         return None
-    known = _json(path, tar, parts.get("json"))
-    texts = [_text(tar, parts.get("txt")), known.get(columns.caption), known.get("text")]
-    texts += list(known.get("captions") or ())
-    captions = (str(text).strip() for text in texts if text is not None)
-    split = str(known.get(columns.split) or "train").lower()
-    labels = known.get(columns.labels) or ()
+    image = parts[min(kinds, key=lambda kind: kind.count("."))]
+    texts = [parts[kind] for kind in ("txt", "json") if kind in parts]
+    large = [member for member in texts if member.size > _MAX_TEXT_BYTES]
+    known = {} if large else _json(path, tar, parts.get("json"))
+    captions = [] if large else _texts(_text(tar, parts.get("txt")))
+    for name in dict.fromkeys((columns.caption, "text", "captions")):
+        captions += _texts(known.get(name))
+    labels = known.get(columns.labels)
     return ShardSample(
         sample_id=key if _NAME.fullmatch(key) else sample_name(key),
         path=path,
         offset=image.offset_data,
         size=image.size,
         place=f"{path.name}, member {image.name}",
-        captions=tuple(dict.fromkeys(text for text in captions if text)),
+        captions=tuple(dict.fromkeys(captions)),
         group=str(known.get(columns.group) or ""),
-        concepts=tuple(labels.split(";") if isinstance(labels, str) else map(str, labels)),
-        split={"val": "validation", "valid": "validation"}.get(split, split),
+        concepts=tuple(_texts(labels.split(";") if isinstance(labels, str) else labels)),
+        split=_split(path, image, known.get(columns.split)),
         source=str(known.get(columns.source) or ""),
         licence=str(known.get(columns.licence) or ""),
+        fault="".join(f"{m.name} has {m.size} bytes, {_MAX_TEXT_BYTES} at most" for m in large[:1]),
     )
 
 
+def _texts(value: object) -> list[str]:
+    """Return the texts of a value that is one, several or none; blank ones are none."""
+    several = value if isinstance(value, list) else [value]
+    return [text for one in several if one is not None and (text := str(one).strip())]
+
+
+def _split(path: Path, image: tarfile.TarInfo, value: object) -> str:
+    name = str(value or "train").lower()
+    split = {"val": "validation", "valid": "validation"}.get(name, name)
+    if split not in SPLITS:
+        raise DataError(
+            "MV1817",
+            f"{path}, member {image.name}: its split is {value!r}",
+            expected=f"one of {SPLITS}, or nothing",
+        )
+    return split
+
+
 def _text(tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> str | None:
-    if member is None or member.size > _MAX_TEXT_BYTES:
+    if member is None:
         return None
     file = tar.extractfile(member)
     return None if file is None else file.read().decode("utf-8", errors="replace")
@@ -198,10 +238,8 @@ def _json(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> d
         raise DataError(
             "MV1817", f"{path}, member {member.name}: {error}", expected="a JSON object"
         ) from error
-    if not isinstance(known, dict) or known.get("split", "train") not in (*SPLITS, "val", "valid"):
+    if not isinstance(known, dict):
         raise DataError(
-            "MV1817",
-            f"{path}, member {member.name}: {text[:80]!r}",
-            expected=f"a JSON object, its split one of {SPLITS}",
+            "MV1817", f"{path}, member {member.name}: {text[:80]!r}", expected="a JSON object"
         )
     return known

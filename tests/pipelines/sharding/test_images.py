@@ -52,3 +52,10 @@ def test_ready_images__tells_what_is_bad(tmp_path, content):
     found = ready(tmp_path / "x")
     assert (found.content, found.code) == (b"", "MV1702")
     assert found.reason.startswith("here: ")
+
+
+def test_ready_images__passes_on_faults_of_texts(tmp_path):
+    (tmp_path / "x").write_bytes(picture(0))
+    found = ready(tmp_path / "x", where={"fault": "it has no caption"})
+    assert (found.content, found.code) == (b"", "MV1818")
+    assert found.reason == "here: it has no caption"

@@ -1,5 +1,6 @@
 """What is to be sharded is known before an image is read, and two samples never share a name."""
 
+import json
 import tarfile
 
 import pytest
@@ -77,3 +78,54 @@ def test_plan_samples__refuses_a_bad_name_and_a_source_without_captions(table):
     table.write_text("image,caption\nim0.png,")
     with pytest.raises(DataError, match="MV1818"):
         plan_samples(table, COLUMNS)
+
+
+def of_members(path, *members):
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            add_member(tar, name, content)
+    return plan_samples(path, COLUMNS)
+
+
+def test_plan_samples__returns_samples_without_texts_with_their_faults(tmp_path, table):
+    table.write_text("image,caption\nim0.png,a\nim2.png,\nim4.png, ")
+    faults = ["", "it has no caption", "it has no caption"]
+    assert [s.fault for s in plan_samples(table, COLUMNS)] == faults
+    samples = of_members(
+        tmp_path / "a.tar",
+        ("a.png", picture(0)),
+        ("b.png", picture(0)),
+        ("b.txt", b"x" * (2**20 + 1)),
+        ("c.png", picture(0)),
+        ("c.txt", b"x"),
+    )
+    found = ["it has no caption", "b.txt has 1048577 bytes, 1048576 at most", ""]
+    assert [s.fault for s in samples] == found
+
+
+def test_plan_samples__takes_images_by_their_last_suffix(tmp_path):
+    members = [("u.left.jpg", picture(0)), ("u.txt", b"a"), ("v.jpg", b"1"), ("v.a.png", b"2")]
+    first, second = of_members(tmp_path / "a.tar", *members, ("v.txt", b"b"))
+    assert (first.captions, first.place) == (("a",), "a.tar, member u.left.jpg")
+    assert second.place == "a.tar, member v.jpg"
+
+
+def test_plan_samples__refuses_members_of_one_name(tmp_path):
+    with pytest.raises(DataError, match=r"MV1816: .*u.jpg at byte 0 and u.JPG at byte 1024"):
+        of_members(tmp_path / "a.tar", ("u.jpg", b"1"), ("u.JPG", b"2"), ("u.txt", b"a"))
+
+
+@pytest.mark.parametrize(
+    ("known", "captions", "labels"),
+    [
+        ({"captions": "a nodule"}, ("a nodule",), ()),
+        ({"caption": ["one", " two", "", None]}, ("one", "two"), ()),
+        ({"caption": "a", "text": "b", "captions": ["a", 3]}, ("a", "b", "3"), ()),
+        ({"caption": "a", "labels": " x; ;y "}, ("a",), ("x", "y")),
+        ({"caption": "a", "labels": ["x ", ""], "split": None}, ("a",), ("x",)),
+    ],
+)
+def test_plan_samples__reads_one_or_several_texts(tmp_path, known, captions, labels):
+    members = [("u.jpg", b"1"), ("u.json", json.dumps(known).encode())]
+    (sample,) = of_members(tmp_path / "a.tar", *members)
+    assert (sample.captions, sample.concepts, sample.split) == (captions, labels, "train")
