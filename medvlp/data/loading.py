@@ -130,11 +130,11 @@ class OrderedLoader(DataLoader[SampleT_co]):
         num_workers: int,
         quarantine: Quarantine | None = None,
     ) -> None:
-        self._guarded = _Guarded(dataset)
+        self._guarded, self._collated = _Guarded(dataset), _Collated(collate)
         super().__init__(
             self._guarded,
             batch_sampler=order,
-            collate_fn=_Collated(collate),
+            collate_fn=self._collated,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             multiprocessing_context="forkserver" if num_workers else None,
@@ -166,7 +166,7 @@ class OrderedLoader(DataLoader[SampleT_co]):
         epoch, first = order.epoch, len(self) - len(order)
         if self.num_workers and self._iterator is None:
             for share in islice(order.shares(epoch, first), 1):
-                yield self._noted(self.collate_fn(self._guarded.__getitems__(share)))
+                yield self._noted(self._collated(self._guarded.__getitems__(share)))
                 first += 1
         stopping = _unstopped() if self.num_workers else nullcontext()
         with order.beginning_at(epoch, first), stopping:
