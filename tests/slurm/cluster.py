@@ -115,7 +115,7 @@ class Cluster:
         return sum(part * factor for part, factor in zip(parts[-2::-1], (1, 60), strict=False))
 
     def limit_time(self, job: str, minutes: int) -> None:
-        """Change how long a job may run, below a day; one that is being requeued refuses at first."""
+        """Change how long a job may run, below a day; one being requeued refuses at first."""
         wanted = f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
         def is_so() -> bool:
