@@ -22,13 +22,18 @@ EXIT_REFUSED = 2
 
 _VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 _GPU_VARIABLES = ("SLURM_GPUS_ON_NODE", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
-_PASSING = frozenset({"MV1105", "MV1106", "MV1820"})
+_PASSING = frozenset({"MV1105", "MV1106", "MV1712", "MV1820"})
 _NOT_STARTED_BY_SRUN = ("bash", "interactive")
 
 
 def launched_rank() -> int:
-    """Return the rank that a launcher (torchrun, srun, Lightning) gave this process, else 0."""
-    stated = (os.environ.get(name, "") for name in _VARIABLES)
+    """Return the rank that a launcher (torchrun, srun, Lightning) gave this process, else 0.
+
+    In a shell on a node, what srun says is the shell's.
+    """
+    is_in_shell = os.environ.get("SLURM_JOB_NAME") in _NOT_STARTED_BY_SRUN
+    names = (name for name in _VARIABLES if not (is_in_shell and name == "SLURM_PROCID"))
+    stated = (os.environ.get(name, "") for name in names)
     return next((int(value) for value in stated if value.isdigit()), 0)
 
 

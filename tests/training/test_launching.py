@@ -48,6 +48,9 @@ def refusal(**settings: object) -> UsageError:
         ({"SLURM_PROCID": "3"}, 3),
         ({"LOCAL_RANK": "1"}, 1),
         ({"RANK": "", "LOCAL_RANK": "2"}, 2),
+        ({"SLURM_PROCID": "0", "LOCAL_RANK": "1"}, 0),
+        ({"SLURM_JOB_NAME": "bash", "SLURM_PROCID": "0", "LOCAL_RANK": "1"}, 1),
+        ({"SLURM_JOB_NAME": "interactive", "SLURM_PROCID": "0"}, 0),
     ],
 )
 def test_launched_rank__is_what_the_launcher_says(stated, rank, monkeypatch) -> None:
@@ -73,6 +76,7 @@ def test_was_started_again__is_what_slurm_counts(monkeypatch) -> None:
         (OutputError("MV1704", "x"), 2),
         (OutputError("MV1105", "a full disk"), 1),
         (OutputError("MV1106", "a disk that fails"), 1),
+        (DataError("MV1712", "a state that only some ranks see"), 1),
         (DataError("MV1820", "a network that fails"), 1),
         (WorkerError("MV1601", "a process that crashed"), 1),
     ],
