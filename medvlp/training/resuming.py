@@ -26,6 +26,8 @@ _TRAINER_KEYS = (
     *("max_epochs", "max_steps", "accumulate_grad_batches", "precision"),
     *("gradient_clip_val", "gradient_clip_algorithm", "limit_train_batches"),
 )
+_LOG_ASIDE = ".metrics.csv"
+"""Where the lines that stay are while the log is begun anew, in the run's folder."""
 _FREE_DATA_KEYS = ("num_workers", "cache_gib", "shard_cache", "most_bad")
 
 
@@ -78,19 +80,39 @@ def build_csv_logger(run_folder: Path, step: int) -> CSVLogger:
         step: Steps that were finished; lines of later ones belong to steps that are done again.
     """
     logger = CSVLogger(run_folder, name="logs", version="")
-    path = run_folder / "logs" / "metrics.csv"
-    if launched_rank() or not path.exists():
+    path, aside = run_folder / "logs" / "metrics.csv", run_folder / _LOG_ASIDE
+    if launched_rank():
         return logger
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        header = list(reader.fieldnames or ())
-        rows = [row for row in reader if int(row["step"]) < step]
+    if aside.exists() and not path.exists():  # killed between the two
+        path.parent.mkdir(exist_ok=True)
+        aside.replace(path)
+    aside.unlink(missing_ok=True)
+    if not path.exists():
+        return logger
+    header, rows = _read_lines(path)
+    rows = [row for row in rows if int(row["step"]) < step]
+    if rows:
+        with publish_file(aside) as partial, partial.open("w", encoding="utf-8", newline="") as to:
+            lines = csv.DictWriter(to, fieldnames=header)
+            lines.writeheader()
+            lines.writerows(rows)
     path.unlink()  # Lightning would remove it, with a warning
     writer = logger.experiment
     if rows:
-        with publish_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-            lines = csv.DictWriter(file, fieldnames=header)
-            lines.writeheader()
-            lines.writerows(rows)
+        aside.replace(path)
         writer.metrics_keys = header
     return logger
+
+
+def _read_lines(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return header and lines of a log, without what a full disk or a killed process cut off."""
+    text = path.read_bytes().replace(b"\0", b"").decode("utf-8", "replace")
+    whole = (line for line in text.splitlines(keepends=True) if line.endswith("\n"))
+    reader = csv.DictReader(whole)
+    header = list(reader.fieldnames or ())
+    rows = [
+        row
+        for row in reader
+        if None not in row and None not in row.values() and row.get("step", "").isdecimal()
+    ]
+    return header, rows

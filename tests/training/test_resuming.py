@@ -205,6 +205,70 @@ def test_deciding_config__leaves_out_places_processes_and_logs() -> None:
     assert chosen["name"] == "x"
 
 
+def write_log(folder: Path, text: bytes) -> Path:
+    path = folder / "logs" / "metrics.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"",
+        b"0,",
+        b"0,2",
+        b"0.",
+        b"0.5,\r\n",
+        b"0.5,2,0.3\r\n",
+        b"0.5,,2\r\n",
+        b"0.5,two\r\n",
+        b"\0\0\0\0",
+        b"\xff\xfe\r\n",
+    ],
+)
+def test_build_csv_logger__leaves_out_lines_that_are_not_whole(tmp_path: Path, end: bytes) -> None:
+    write_log(tmp_path, b"loss,step\r\n0.5,0\r\n" + end)
+    build_csv_logger(tmp_path, 5)
+    assert metrics(tmp_path) == [{"loss": "0.5", "step": "0"}]
+
+
+def test_build_csv_logger__begins_anew_where_no_line_is_whole(tmp_path: Path) -> None:
+    for text in (b"", b"lo", b"loss\r\n0.5\r\n", b"\0\0"):
+        write_log(tmp_path, text)
+        logger = build_csv_logger(tmp_path, 5)
+        logger.log_metrics({"loss": 1.0}, 5)
+        logger.save()
+        assert metrics(tmp_path) == [{"loss": "1.0", "step": "5"}]
+
+
+@pytest.mark.parametrize("where", ["unlink", "replace"])
+def test_build_csv_logger__killed_at_any_time_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    path = write_log(tmp_path, b"loss,step\r\n0.5,0\r\n0.25,1\r\n")
+    plain = getattr(Path, where)
+
+    def die(self: Path, *args: object, **more: object) -> object:
+        if self == path or args == (path,):
+            if where == "unlink":
+                plain(self)
+            raise Killed
+        return plain(self, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, where, die)
+        with pytest.raises(Killed):
+            build_csv_logger(tmp_path, 2)
+    assert not path.exists()
+    build_csv_logger(tmp_path, 2)
+    assert [row["step"] for row in metrics(tmp_path)] == ["0", "1"]
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_build_csv_logger__keeps_the_lines_of_finished_steps(tmp_path: Path) -> None:
     first = build_csv_logger(tmp_path, 0)
     for step in range(4):
