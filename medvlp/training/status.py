@@ -24,6 +24,8 @@ SILENT_AFTER_S = 180.0
 """A run that trains gives a sign of life every 15 s; after this time it is taken for dead."""
 
 _CONFIG, _METRICS = "config.yaml", "logs/metrics.csv"
+_SUBMITTED = "slurm/config.yaml"
+"""The settings of a run that 'medvlp submit' has handed over, which has not begun."""
 _TAIL_BYTES = 2 * 2**20
 
 
@@ -107,7 +109,7 @@ def read_status(folder: Path, *, now: float | None = None) -> RunStatus:
         now: Seconds since 1970; the clock by default.
     """
     now = time.time() if now is None else now
-    config = _read_config(folder / _CONFIG)
+    config = _read_config(folder / _CONFIG) or _read_config(folder / _SUBMITTED)
     notes = _read_json(folder / STATE_FOLDER / PROGRESS_FILE)
     training, validation = _last_values(folder / _METRICS)
     kept = folder / CHECKPOINTS_FOLDER
@@ -138,7 +140,8 @@ def read_status(folder: Path, *, now: float | None = None) -> RunStatus:
 
 
 def _is_run(path: Path) -> bool:
-    return (path / _CONFIG).is_file()
+    was_submitted = (path / _SUBMITTED).with_name("job.sbatch").is_file()
+    return was_submitted or (path / _CONFIG).is_file()
 
 
 def _state(folder: Path, noted: str, age: float | None) -> str:

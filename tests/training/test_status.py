@@ -102,6 +102,16 @@ def test_read_status__reads_the_end_of_long_logs(tmp_path: Path) -> None:
     assert math.isfinite(found.sign_age_s or math.nan)
 
 
+def test_status__takes_a_run_that_was_submitted_for_one_that_has_not_begun(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "slurm").mkdir(parents=True)
+    (run / "slurm" / "config.yaml").write_text("recipe: pairs\nrun:\n  name: tiny\n")
+    (run / "slurm" / "job.sbatch").write_text("")
+    assert find_runs(run) == find_runs(tmp_path) == [run]
+    found = read_status(run)
+    assert (found.name, found.recipe, found.state) == ("tiny", "pairs", "not begun")
+
+
 def test_find_runs__takes_a_run_or_a_folder_of_runs(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / name) for name in ("b", "a")]
     (tmp_path / "other").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -33,13 +34,21 @@ def status(*runs: Path, json_output: Annotated[bool, Parameter(name="--json")] =
     folders = [folder for run in runs for folder in find_runs(run)]
     found = [read_status(folder) for folder in folders]
     if json_output:
-        records = [asdict(each) for each in found]
-        sys.stdout.write(json.dumps(records, indent=1, default=str) + "\n")
+        records = [_record(each) for each in found]
+        sys.stdout.write(json.dumps(records, indent=1, default=str, allow_nan=False) + "\n")
     elif len(found) == 1:
         _write_facts(found[0])
     else:
         _write_table(found)
     return 0
+
+
+def _record(one: RunStatus) -> dict[str, object]:
+    """Return what there is to tell; JSON has no word for an infinite loss, which becomes null."""
+    record = asdict(one)
+    for values in (record["metrics"], record["validation"]):
+        values |= {name: None for name, value in values.items() if not math.isfinite(value)}
+    return record
 
 
 def _write_facts(one: RunStatus) -> None:

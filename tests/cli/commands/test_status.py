@@ -44,6 +44,15 @@ def test_status__prints_json_for_programs(tmp_path: Path, capsys) -> None:
     assert found[0]["metrics"]["train/loss"] == 0.25
 
 
+def test_status__prints_json_where_a_loss_is_infinite(tmp_path: Path, capsys) -> None:
+    log = make_run(tmp_path / "run") / "logs" / "metrics.csv"
+    log.write_text(log.read_text() + "\n1,39,-inf,inf,1.0\n")
+    assert status(tmp_path, json_output=True) == 0
+    (found,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (found["metrics"]["train/loss"], found["validation"]["validation/loss"]) == (None, None)
+    assert found["metrics"]["speed/samples_per_s"] == 1.0
+
+
 def test_status__wants_a_run() -> None:
     with pytest.raises(UsageError, match="no run was named"):
         status()
