@@ -15,14 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from medvlp.data.quarantine import QUARANTINE_FILE, BadSample
 from medvlp.data.shards import Place, ShardReader, ShardWriter
-from medvlp.errors import DataError, MedvlpError
-from medvlp.io import content_sha256, json_sha256, publish_folder, read_csv, write_csv, write_json
+from medvlp.errors import DataError, MedvlpError, OutputError
+from medvlp.io import (
+    AlreadyPublishedError,
+    content_sha256,
+    json_sha256,
+    publish_folder,
+    read_csv,
+    write_csv,
+    write_json,
+)
 from medvlp.jobs.outcomes import JobItem, JobReport, Outcome
 from medvlp.jobs.progress import NullProgress
 from medvlp.jobs.runner import LeaseSettings, run_items
 from medvlp.jobs.shared_runs import beside, rotated
 from medvlp.jobs.workers import WorkerLimits, stream_in_worker
-from medvlp.pipelines.part_notes import read_note
+from medvlp.pipelines.part_notes import file_stamps, read_note
 from medvlp.pipelines.sharding.folder import publish_shards
 from medvlp.pipelines.sharding.images import ready_images
 from medvlp.pipelines.sharding.sources import ShardSample
@@ -47,6 +55,12 @@ class _Plan:
     out: Path
     lease: LeaseSettings
     processes: int
+    sha256: str
+
+    def is_published(self) -> bool:
+        """Tell whether a process has published the folder of this plan."""
+        path = self.out / PLAN_FILE
+        return path.exists() and read_note(path).get("plan_sha256") == self.sha256
 
 
 def state_folder(out: Path) -> Path:
@@ -80,21 +94,36 @@ def shard_pairs(
         DataError: If more samples are bad than may be (MV1819).
         MedvlpError: If the folder exists and is not of this plan (MV1605).
     """
-    plan = _Plan(tuple(samples), settings, out, lease, processes)
-    plan_sha256 = json_sha256([settings.model_dump(), [_described(s) for s in samples]])
+    sha256 = json_sha256([settings.model_dump(), [_described(s) for s in samples]])
+    plan = _Plan(tuple(samples), settings, out, lease, processes, sha256)
     items = _items(plan)
-    if out.exists() and any(out.iterdir()):
-        return _reused(items, out, plan_sha256, progress)
-    helpers = max(min(processes, len(items)) - 1, 0)
+    if _is_taken(out):
+        report = _reused(items, plan)
+        progress.skip(len(items))
+        return report
+    try:
+        return _made(items, plan, progress)
+    except (AlreadyPublishedError, FileNotFoundError, OutputError):
+        if not _is_taken(out):
+            raise
+        return _reused(items, plan)  # another process was the first, and has tidied up
+
+
+def _is_taken(out: Path) -> bool:
+    return out.exists() and any(out.iterdir())
+
+
+def _made(items: Sequence[Item], plan: _Plan, progress: ProgressSink) -> JobReport:
+    helpers = max(min(plan.processes, len(items)) - 1, 0)
     with beside(_help, plan, num_helpers=helpers):
         report = _run(items, plan, progress)
     if report.failures:
         return report
     parts = [_Part(plan, item) for item in items]
     bad = [BadSample(*entry) for part in parts for entry in part.note()["bad"]]
-    _check_share(bad, len(samples), settings.most_bad, out)
-    _publish(plan, parts, bad, plan_sha256)
-    shutil.rmtree(state_folder(out))
+    _check_share(bad, len(plan.samples), plan.settings.most_bad, plan.out)
+    _publish(plan, parts, bad)
+    shutil.rmtree(state_folder(plan.out), ignore_errors=True)
     return _with_bad(report, bad)
 
 
@@ -137,36 +166,47 @@ class _Part:
     """One shard as it waits for the others: a folder with the tar and a note of what is in it."""
 
     def __init__(self, plan: _Plan, item: Item) -> None:
+        self._plan = plan
         self._settings = plan.settings
         self._samples = item.payload
         self._key = item.key
         self.folder = state_folder(plan.out) / "parts" / item.key
         self.tar = self.folder / f"{item.key}.tar"
         entries = [_described(sample) for sample in item.payload]
-        self._made_of = json_sha256([plan.settings.model_dump(), entries])
+        self._made_of = json_sha256([plan.settings.model_dump(exclude={"most_bad"}), entries])
 
     def note(self) -> dict[str, Any]:
-        """Return what is known of the finished shard."""
-        path = self.folder / _NOTE
-        return read_note(path) if path.exists() else {}
+        """Return what is known of the finished shard; FileNotFoundError where it is not there."""
+        return read_note(self.folder / _NOTE)
 
     def is_whole(self) -> bool:
-        """Tell whether the shard is finished, of these samples, and unchanged."""
+        """Tell whether the shard is finished, of these samples, and unchanged; or even published.
+
+        A shard without a file that could not be read is made again when that file has changed.
+        """
+        try:
+            is_kept = self._is_kept()
+        except FileNotFoundError:
+            is_kept = False
+        return is_kept or self._plan.is_published()
+
+    def _is_kept(self) -> bool:
         note = self.note()
-        if note.get("made_of") != self._made_of:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if note.get("made_of") != self._made_of or note["files"] != self._stamps(note["bad"]):
             return False
-        found = content_sha256(self.tar) if self.tar.exists() else ""
-        if found != note["sha256"]:
-            shutil.rmtree(self.folder)
-            return False
-        return True
+        found: str = content_sha256(self.tar) if self.tar.exists() else ""
+        return found == note["sha256"]
+
+    def _stamps(self, bad: Sequence[Sequence[str]]) -> list[list[int]]:
+        names = {entry[0] for entry in bad}
+        return file_stamps(s.path for s in self._samples if s.sample_id in names)
 
     def write(self, note_stage: Callable[[str], None]) -> None:
         """Write the shard, and read every sample back through its offset."""
         settings = self._settings
         bad: list[tuple[str, str, str]] = []
         rows: list[dict[str, Any]] = []
+        shutil.rmtree(self.folder, ignore_errors=True)
         with publish_folder(self.folder) as partial:
             note_stage("write")
             writer = ShardWriter(partial, len(self._samples), first=int(self._key))
@@ -188,6 +228,7 @@ class _Part:
             _read_back(partial, rows)
             tar = partial / self.tar.name
             note = {"made_of": self._made_of, "rows": rows, "bad": bad}
+            note["files"] = self._stamps(bad)
             note["sha256"] = content_sha256(tar) if rows else ""
             write_json(partial / _NOTE, note)
 
@@ -212,9 +253,7 @@ def _check_share(bad: Sequence[BadSample], count: int, most: float, out: Path) -
     )
 
 
-def _publish(
-    plan: _Plan, parts: Sequence[_Part], bad: Sequence[BadSample], plan_sha256: str
-) -> None:
+def _publish(plan: _Plan, parts: Sequence[_Part], bad: Sequence[BadSample]) -> None:
     rows: list[dict[str, Any]] = []
     size = plan.settings.samples_per_shard
     for number, part in enumerate(parts):
@@ -228,7 +267,7 @@ def _publish(
         write_csv(partial / QUARANTINE_FILE, [asdict(b) for b in bad], ("sample", "code", "reason"))
         counts = {"samples": len(plan.samples), "written": len(rows), "bad": len(bad)}
         counts["shards"] = sum(part.tar.exists() for part in parts)
-        write_json(partial / PLAN_FILE, {"plan_sha256": plan_sha256, "counts": counts})
+        write_json(partial / PLAN_FILE, {"plan_sha256": plan.sha256, "counts": counts})
 
 
 def _link(path: Path, target: Path) -> None:
@@ -238,21 +277,17 @@ def _link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _reused(
-    items: Sequence[Item], out: Path, plan_sha256: str, progress: ProgressSink
-) -> JobReport:
-    path = out / PLAN_FILE
-    if not path.exists() or read_note(path).get("plan_sha256") != plan_sha256:
+def _reused(items: Sequence[Item], plan: _Plan) -> JobReport:
+    if not plan.is_published():
         raise MedvlpError(
             "MV1605",
-            f"{out} exists, but does not belong to this run",
+            f"{plan.out} exists, but does not belong to this run",
             expected="no output, or one of the same samples and settings",
             hint="choose another output folder, or move the old output away",
         )
-    shutil.rmtree(state_folder(out), ignore_errors=True)
-    progress.skip(len(items))
+    shutil.rmtree(state_folder(plan.out), ignore_errors=True)
     report = JobReport(tuple(Outcome(i.key, i.case_id, "reused", 0.0) for i in items))
-    listed = read_csv(out / QUARANTINE_FILE)
+    listed = read_csv(plan.out / QUARANTINE_FILE)
     return _with_bad(report, [BadSample(**row) for row in listed])
 
 

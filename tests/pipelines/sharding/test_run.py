@@ -17,10 +17,11 @@ from medvlp.errors import DataError, MedvlpError
 from medvlp.io import content_sha256, read_csv
 from medvlp.jobs.progress import NullProgress
 from medvlp.jobs.runner import LeaseSettings
+from medvlp.pipelines.sharding import run
 from medvlp.pipelines.sharding.run import shard_pairs, state_folder
 from medvlp.pipelines.sharding.settings import ShardSettings
 from medvlp.pipelines.sharding.sources import plan_samples
-from tests.pipelines.sharding.conftest import picture, write_tar
+from tests.pipelines.sharding.conftest import picture, write_table, write_tar
 
 LEASE = LeaseSettings(heartbeat_s=0.2, stale_s=2.0)
 
@@ -92,6 +93,51 @@ def test_shard_pairs__leaves_bad_images_out_by_name(tmp_path, table):
     assert len(read_csv(tmp_path / "other.quarantine.csv")) == 2
 
 
+def statuses(report):
+    return [o.status for o in report.outcomes if o.case_id.startswith("shard")]
+
+
+def test_shard_pairs__goes_on_where_images_are_mended_or_more_may_be_bad(tmp_path, table):
+    (table.parent / "im4.png").write_bytes(b"nothing")
+    for out in ("mended", "allowed"):
+        with pytest.raises(DataError, match="MV1819"):
+            shard(table, tmp_path / out, most_bad=0.1)
+    report = shard(table, tmp_path / "allowed", most_bad=0.2)
+    assert (statuses(report), len(report.failures)) == (["reused"] * 3, 1)
+    (table.parent / "im4.png").write_bytes(picture(4))
+    report = shard(table, tmp_path / "mended", most_bad=0.1)
+    assert (statuses(report), len(report.failures)) == (["reused", "done", "reused"], 0)
+
+
+@pytest.mark.parametrize("step", ["_run", "_publish"])
+def test_shard_pairs__reuses_what_another_process_published_first(
+    tmp_path, table, monkeypatch, step
+):
+    original = getattr(run, step)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(run, step, original)
+        if step == "_run":
+            original(*arguments)
+        shard(table, tmp_path / "out")
+        return original(*arguments)
+
+    monkeypatch.setattr(run, step, overtaken)
+    report = shard(table, tmp_path / "out")
+    assert (statuses(report), len(report.failures)) == (["reused"] * 3, 0)
+    assert not state_folder(tmp_path / "out").exists()
+    assert len(read_pairs(tmp_path / "out").rows("train")) == 6
+
+
+def test_shard_pairs__names_samples_without_a_caption(tmp_path, table):
+    table.write_text(table.read_text().replace("caption 2", ""))
+    (failed,) = shard(table, tmp_path / "out").failures
+    assert (failed.code, failed.reason) == (
+        "MV1818",
+        "pairs.csv, row 3 (im2.png): it has no caption",
+    )
+
+
 def test_shard_pairs__refuses_a_folder_of_another_plan(tmp_path, table):
     shard(table, tmp_path / "out")
     with pytest.raises(MedvlpError, match="MV1605"):
@@ -146,7 +192,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_shard_pairs__goes_on_after_a_kill(tmp_path, table):
+def test_shard_pairs__goes_on_after_a_kill(tmp_path):
+    table = write_table(tmp_path / "many", 40)
     shard(table, tmp_path / "whole", samples_per_shard=1)
     out = tmp_path / "out"
     script = tmp_path / "script.py"
@@ -155,7 +202,7 @@ def test_shard_pairs__goes_on_after_a_kill(tmp_path, table):
     root = os.fspath(os.path.dirname(os.path.abspath(sys.modules["medvlp"].__file__)) + "/..")
     process = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": root})
     parts = state_folder(out) / "parts"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not parts.exists() or len(list(parts.glob("0*"))) < 2:
         assert time.monotonic() < deadline
         assert process.poll() is None
