@@ -87,7 +87,14 @@ class TextTower(nn.Module):
         return self.encode(ids, mask)[1]
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the tokens of texts, shape ``(B, T, width)``, and what ``forward`` returns."""
+        """Return the tokens of texts, shape ``(B, T, width)``, and what ``forward`` returns.
+
+        B may be 0, as on a rank whose share of a batch has no text.
+        """
+        if not len(ids):  # of which the library can make nothing
+            one = (1, ids.shape[1])
+            tokens, vectors = self.encode(ids.new_zeros(one), mask.new_ones(one))
+            return tokens[:0], vectors[:0]
         output = self.bert(input_ids=ids, attention_mask=mask.long())
         tokens: torch.Tensor = output.last_hidden_state
         if self.pooling == "pooler":

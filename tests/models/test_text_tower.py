@@ -128,3 +128,14 @@ def test_encode__gives_tokens_beside_the_vector(pooling):
         torch.testing.assert_close(vector[1], expected[1, :3].mean(0))
     if pooling == "cls":
         torch.testing.assert_close(vector, expected[:, 0])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+def test_encode__takes_no_texts_and_keeps_a_gradient(pooling):
+    settings = SETTINGS.model_copy(update={"pooling": pooling})
+    tower = KnowledgeText(settings, TOKENIZER.vocab_size, 8, seed=3).text_tower
+    ids = torch.zeros(0, 4, dtype=torch.int64)
+    tokens, vectors = tower.encode(ids, ids > 0)
+    assert (tokens.shape, vectors.shape) == ((0, 4, 16), (0, 16))
+    vectors.sum().backward()
+    assert not tower.bert.embeddings.word_embeddings.weight.grad.any()
