@@ -64,6 +64,9 @@ class Learner(pl.LightningModule, ABC):
     leaves_unused: ClassVar[bool] = False
     """Whether some weights may have no gradient in some steps, though their tower does not rest."""
 
+    divides: ClassVar[bool] = False
+    """Whether a step enters networks by ``forward`` alone, so that their weights can be divided."""
+
     @abstractmethod
     def network(self) -> torch.nn.Module:
         """Return what is trained, which ``configure_model`` builds.
@@ -79,11 +82,6 @@ class Learner(pl.LightningModule, ABC):
     def further_weights(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
         """Return weights beside the network that are trained too, by name."""
         return ()
-
-    @property
-    def recomputes_blocks(self) -> bool:
-        """Whether a step computes every block twice."""
-        return self._tower_settings.block_stride == 1
 
     def on_fit_start(self) -> None:
         """Prepare the towers; refuse several processes where a step sees only one's share.

@@ -56,6 +56,7 @@ class ContrastiveModule(Learner):
 
     mean: torch.Tensor
     std: torch.Tensor
+    divides = True
 
     def __init__(
         self,
@@ -110,9 +111,9 @@ class ContrastiveModule(Learner):
             load_weights_into(built.image_tower, weights, str(self._image_from))
         if self._text_from is not None:
             self.text_origin = give_text_tower(built, self._text_from, data.tokenizer)
-        if getattr(self._objective, "needs_knowledge", False):
-            self.knowledge = copy.deepcopy(built.text_side()).requires_grad_(False)
         self.dual_encoder = built.to(memory_format=torch.channels_last)
+        if getattr(self._objective, "needs_knowledge", False):  # it computes after the encoder
+            self.knowledge = copy.deepcopy(built.text_side()).requires_grad_(False)
         preprocessing = data.preprocessing
         self.register_buffer("mean", torch.tensor(preprocessing.mean), persistent=False)
         self.register_buffer("std", torch.tensor(preprocessing.std), persistent=False)

@@ -16,6 +16,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor
 
 from medvlp.errors import UsageError
+from medvlp.training.learner import Learner
 from medvlp.training.sharded.clipping import (
     ShardedMixedPrecision,
     ShardedPrecision,
@@ -75,8 +76,19 @@ class FullySharded(DDPStrategy):
 
     @contextmanager
     def model_sharded_context(self) -> Iterator[None]:
-        """Let the module build its networks, then divide them."""
+        """Let the module build its networks, then divide them.
+
+        Raises:
+            UsageError: MV1863 for a recipe whose steps call parts of a network on their own.
+        """
         module = self._module()
+        if isinstance(module, Learner) and not module.divides:
+            raise UsageError(
+                "MV1863",
+                f"{type(module).__name__} does not train with trainer.strategy=fsdp2: its steps "
+                "call parts of the network, whose weights would not be gathered",
+                expected="a recipe of image-text pairs, or trainer.strategy=ddp",
+            )
         with built_on_rank_0():
             yield
         if self._layer_sync is not None:
@@ -185,6 +197,7 @@ class FullySharded(DDPStrategy):
         """
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             optimizer.load_state_dict(_divided_state(optimizer, state))
+            _step_one_by_one(optimizer)  # else as the groups of the state did, which may be others
 
     def teardown(self) -> None:
         """Let go of what belongs to the processes; weights stay where they are."""

@@ -11,10 +11,14 @@ import torch
 from safetensors.torch import load_file
 
 from medvlp.errors import UsageError
+from medvlp.models.architecture import TextTowerSettings
 from medvlp.models.bundle import load_bundle
 from medvlp.models.weights import read_safetensors
 from medvlp.training.checkpoints.keeping import KeepState
 from medvlp.training.cli import main
+from medvlp.training.knowledge import KnowledgeModule
+from medvlp.training.optimization import OptimizerSettings
+from medvlp.training.sharded.strategy import FullySharded
 from tests.models.decoder_releases import write_release
 from tests.training.conftest import CONFIGS, SMOKE
 from tests.worlds import run_in_worlds
@@ -191,3 +195,33 @@ def test_fsdp2__refuses_another_precision(smoke_args) -> None:
     with pytest.raises(UsageError, match="precision='64-true' does not go with") as caught:
         main([*smoke_args, FSDP2, "--trainer.precision=64-true"])
     assert caught.value.code == "MV1861"
+
+
+def test_fsdp2__refuses_recipes_that_call_parts_of_their_network() -> None:
+    settings = OptimizerSettings(learning_rate=0.1)
+    text = TextTowerSettings(width=16, layers=1, heads=2, feedforward=32, max_tokens=12)
+    module = KnowledgeModule(text=text, embed_dim=8, optimizer=settings)
+    strategy = FullySharded()
+    strategy._lightning_module = module
+    with (
+        pytest.raises(UsageError, match=r"KnowledgeModule .* expected .*ddp") as caught,
+        strategy.model_sharded_context(),
+    ):
+        pytest.fail("something was built")
+    assert caught.value.code == "MV1863"
+
+
+class Divided(torch.Tensor):
+    """Stands for a tensor of which this rank holds a part."""
+
+
+def test_load_optimizer_state_dict__lets_mixed_groups_step_weight_by_weight(monkeypatch) -> None:
+    monkeypatch.setattr("medvlp.training.sharded.strategy.DTensor", Divided)
+    weights = [torch.ones(2), torch.ones(2).as_subclass(Divided)]
+    state = torch.optim.AdamW(weights, fused=True).state_dict()
+    assert state["param_groups"][0]["fused"]
+    optimizer = torch.optim.AdamW(weights)
+    strategy = FullySharded()
+    strategy.optimizers = [optimizer]
+    strategy.load_optimizer_state_dict({"optimizer_states": [state]})
+    assert optimizer.param_groups[0]["fused"] is optimizer.param_groups[0]["foreach"] is False
