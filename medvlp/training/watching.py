@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sized
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
@@ -13,14 +14,16 @@ from pydantic import Field
 
 from medvlp.config.gpus import gpu_of_device
 from medvlp.config.strict import StrictModel
+from medvlp.data.batch import Batch, TextTokens
+from medvlp.data.modules import PairsDataModule
 from medvlp.models.dual_encoder import DualEncoder
-from medvlp.models.flops import RECOMPUTED_PASSES, TRAINING_PASSES, dual_encoder_flops
+from medvlp.models.flops import TRAINING_PASSES, dual_encoder_flops
 from medvlp.training.learner import Learner
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
 
-__all__ = ["FetchClock", "WatchSettings", "WatchSpeed", "training_flops"]
+__all__ = ["FetchClock", "TrainingFlops", "WatchSettings", "WatchSpeed", "training_flops"]
 
 _FETCH = "train_dataloader_next"
 
@@ -36,6 +39,33 @@ class WatchSettings(StrictModel):
 
     speed: bool = True
     peak_tflops: Annotated[float, Field(gt=0)] | None = None
+
+
+@dataclass(frozen=True)
+class TrainingFlops:
+    """Operations that a training step needs, on one image and on one token of a text.
+
+    Three forward passes of each tower, one where it rests in all epochs; its projection counts as
+    the tower does. Blocks computed twice to save memory count once, and the loss and further
+    networks of an objective are left out. A token costs what it does in the longest text that the
+    data may have: in shorter ones, whose attention costs less, a little less than is counted.
+
+    Attributes:
+        image: For one image of the size that the data has.
+        token: For one token, padding included.
+    """
+
+    image: float
+    token: float
+
+    def of(self, num_images: int, num_tokens: int) -> float:
+        """Return the operations for images and the tokens of their texts.
+
+        Args:
+            num_images: Number of images.
+            num_tokens: Number of tokens of all texts, padding included.
+        """
+        return num_images * self.image + num_tokens * self.token
 
 
 class FetchClock(PassThroughProfiler):
@@ -74,9 +104,9 @@ class WatchSpeed(Callback):
 
     ``speed/samples_per_s`` (of all ranks), ``speed/step_s``, ``speed/data_wait_share`` (share of
     the time in which the loop waited for its loader; left out where another profiler is set),
-    ``speed/max_memory_gib`` (on a GPU, since the start), and ``speed/mfu`` where the operations of
-    the network and a peak are known. Only the clock is read: the device is not waited for.
-    Validation is left out.
+    ``speed/max_memory_gib`` (on a GPU, since the start), and for pairs, where a peak is known,
+    ``speed/mfu``: the share of it that :class:`TrainingFlops` counts. Only the clock is read: the
+    device is not waited for. Validation is left out.
 
     Args:
         settings: What is told.
@@ -84,7 +114,7 @@ class WatchSpeed(Callback):
 
     def __init__(self, settings: WatchSettings) -> None:
         self._settings = settings
-        self._flops_per_sample = 0.0
+        self._flops: TrainingFlops | None = None
         self._peak = settings.peak_tflops
         self._clock: FetchClock | None = None
         self._step = 0
@@ -114,7 +144,10 @@ class WatchSpeed(Callback):
             known = gpu_of_device(torch.cuda.get_device_name(device))
             self._peak = None if known is None else known.bf16_tflops
         if self._peak is not None and isinstance(pl_module, Learner):
-            self._flops_per_sample = training_flops(pl_module)
+            data = getattr(trainer, "datamodule", None)
+            if isinstance(data, PairsDataModule):
+                side, tokens = data.preprocessing.input_px, data.max_tokens
+                self._flops = training_flops(pl_module, input_px=side, tokens=tokens)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock anew.
@@ -153,6 +186,8 @@ class WatchSpeed(Callback):
         """
         self._batches += 1
         self._samples += len(batch) if isinstance(batch, Sized) else 0
+        if isinstance(batch, Batch) and isinstance(batch.text, TextTokens):
+            self._tokens += batch.text.ids.numel()
         is_step = trainer.global_step != self._step  # else gradients are being added up
         self._step = trainer.global_step
         if is_step and _logs_now(trainer):
@@ -169,8 +204,9 @@ class WatchSpeed(Callback):
         }
         if self._clock is not None:
             figures["speed/data_wait_share"] = (self._clock.waited_s - self._waited_s) / seconds
-        if self._peak is not None and self._flops_per_sample:
-            figures["speed/mfu"] = rate * self._flops_per_sample / (self._peak * 1e12)
+        if self._peak is not None and self._flops is not None:
+            done = self._flops.of(self._samples, self._tokens)
+            figures["speed/mfu"] = done / seconds / (self._peak * 1e12)
         if device.type == "cuda":
             figures["speed/max_memory_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
         return figures
@@ -178,7 +214,7 @@ class WatchSpeed(Callback):
     def _restart(self) -> None:
         self._began = time.perf_counter()
         self._waited_s = 0.0 if self._clock is None else self._clock.waited_s
-        self._batches = self._samples = 0
+        self._batches = self._samples = self._tokens = 0
 
 
 def _logs_now(trainer: pl.Trainer) -> bool:
@@ -188,14 +224,24 @@ def _logs_now(trainer: pl.Trainer) -> bool:
     return every > 0 and (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % every == 0
 
 
-def training_flops(module: Learner) -> float:
-    """Return the operations of a training step on one pair; 0 where they are not known.
+def training_flops(
+    module: Learner, *, input_px: int | None = None, tokens: int | None = None
+) -> TrainingFlops | None:
+    """Return the operations of training steps; None where they are not known.
 
     Args:
         module: What is trained.
+        input_px: Side of an image in pixels; None for what the architecture is made for.
+        tokens: Length at which texts are counted; None for the longest that the tower takes.
     """
     network = module.network()
     if not isinstance(network, DualEncoder):
-        return 0.0
-    passes = RECOMPUTED_PASSES if module.recomputes_blocks else TRAINING_PASSES
-    return float(passes * dual_encoder_flops(network).pair)
+        return None
+    length = tokens or network.settings.text_tower.max_tokens
+    once = dual_encoder_flops(network, input_px=input_px, tokens=length)
+    for_good = {id(tower) for tower, epochs in module.resting() if epochs == "all"}
+    image, text = (
+        1 if id(tower) in for_good else TRAINING_PASSES
+        for tower in (network.image_tower, network.text_tower)
+    )
+    return TrainingFlops(image=image * once.image, token=text * once.text / length)

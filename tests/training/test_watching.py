@@ -1,19 +1,27 @@
 """What is told of a run's speed is what the clock says, and costs the device nothing."""
 
 import csv
-import time
 
 import pytest
+import torch
 from lightning.pytorch.profilers import PassThroughProfiler
 
+from medvlp.data.batch import Batch, TextTokens
 from medvlp.models.dual_encoder import DualEncoder
 from medvlp.models.flops import dual_encoder_flops
 from medvlp.training import watching
 from medvlp.training.cli import main
+from medvlp.training.freezing import FreezeSettings
 from medvlp.training.module import ContrastiveModule
 from medvlp.training.optimization import OptimizerSettings
 from medvlp.training.towers import TowerSettings
-from medvlp.training.watching import FetchClock, WatchSettings, WatchSpeed, training_flops
+from medvlp.training.watching import (
+    FetchClock,
+    TrainingFlops,
+    WatchSettings,
+    WatchSpeed,
+    training_flops,
+)
 from tests.training.test_module import ENCODER
 
 
@@ -107,23 +115,59 @@ def test_watch_speed__leaves_another_profiler_alone():
     assert trainer.profiler is own
 
 
-def test_fetch_clock__counts_waits_only():
-    clock = FetchClock()
+def test_fetch_clock__counts_waits_only(monkeypatch):
+    clock, time = FetchClock(), Clock()
+    monkeypatch.setattr(watching, "time", time)
     for name in ("run_training_batch", "[_TrainingEpochLoop].train_dataloader_next"):
         clock.start(name)
-        time.sleep(0.01)
+        time.now += 0.25
         clock.stop(name)
-    assert 0.01 <= clock.waited_s < 0.02 + 0.5
+    assert clock.waited_s == 0.25
 
 
-@pytest.mark.parametrize(("stride", "passes"), [(False, 3), (True, 4), (2, 3)])
-def test_training_flops__are_three_forward_passes_or_four(monkeypatch, stride, passes):
-    towers = TowerSettings(checkpoint_activations=stride)
+@pytest.mark.parametrize("stride", [False, True, 2])
+@pytest.mark.parametrize(("rests", "passes"), [("all", 1), (2, 3), (0, 3)])
+def test_training_flops__are_three_forward_passes_and_one_of_what_rests(stride, rests, passes):
     module = ContrastiveModule(
-        encoder=ENCODER, optimizer=OptimizerSettings(learning_rate=0.1), towers=towers
+        encoder=ENCODER,
+        optimizer=OptimizerSettings(learning_rate=0.1),
+        freeze=FreezeSettings(image_tower_epochs=rests),
+        towers=TowerSettings(checkpoint_activations=stride),
     )
     module.dual_encoder = DualEncoder(ENCODER, 100)
-    assert training_flops(module) == passes * dual_encoder_flops(module.dual_encoder).pair
+    once = dual_encoder_flops(module.dual_encoder, input_px=32, tokens=8)
+    flops = training_flops(module, input_px=32, tokens=8)
+    assert flops.of(5, 0) == 5 * passes * once.image
+    assert flops.of(0, 5 * 8) == 5 * 3 * once.text
+
+
+def test_watch_speed__counts_the_tokens_that_batches_have(monkeypatch):
+    clock, trainer, module = Clock(), FakeTrainer(), FakeModule()
+    trainer.log_every_n_steps = 1
+    Loop.epoch_loop._batches_that_stepped = 0
+    monkeypatch.setattr(watching, "time", clock)
+    watch = WatchSpeed(WatchSettings(peak_tflops=1.0))
+    watch._flops = TrainingFlops(image=1e11, token=1e10)
+    watch.on_train_epoch_start(trainer, module)
+    for step, length in enumerate((3, 5), start=1):
+        clock.now += 2.0
+        trainer.global_step = step
+        watch.on_train_batch_end(trainer, module, None, pairs(4, length), step)
+    told = [figures["speed/mfu"] for figures in module.logged]
+    assert told == pytest.approx([(0.4 + 0.12) / 2, (0.4 + 0.2) / 2])
+
+
+def pairs(num: int, length: int) -> Batch:
+    """Return pairs with texts of some length."""
+    ids = torch.ones(num, length, dtype=torch.int64)
+    return Batch(
+        image=torch.zeros(num, 8, 8, 3, dtype=torch.uint8),
+        text=TextTokens(ids=ids, mask=ids > 0),
+        group_id=torch.arange(num),
+        concept_id=torch.arange(num),
+        sample_id=tuple(map(str, range(num))),
+        weight=torch.ones(num),
+    )
 
 
 def test_run__tells_its_speed_in_its_log(smoke_args, tmp_path):
