@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from medvlp.data.manifest import PairsTable
-from medvlp.data.pairs import STORED_SCHEMA, shard_facts, write_manifest
+from medvlp.data.pairs import STORED_SCHEMA, read_pairs, shard_facts, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ __all__ = ["publish_shards"]
 
 
 def publish_shards(folder: Path, rows: Sequence[dict[str, Any]], settings: ShardSettings) -> None:
-    """Write the manifest of shards that lie in a folder already.
+    """Write the manifest of shards that lie in a folder already, and read it back.
 
     Samples without a group get one with all that have the same first caption, letters' case aside:
     such captions fit each other's images, and must not be taken for negatives.
@@ -30,6 +30,9 @@ def publish_shards(folder: Path, rows: Sequence[dict[str, Any]], settings: Shard
         folder: Where the shards are.
         rows: Shard, offset, size, crc32, size_px and sample of each, in order.
         settings: What all samples have in common.
+
+    Raises:
+        MedvlpError: If what was written cannot be read (MV1701).
     """
     groups: dict[str, int] = {}
     entries = []
@@ -58,6 +61,7 @@ def publish_shards(folder: Path, rows: Sequence[dict[str, Any]], settings: Shard
         mpp=settings.mpp,
         tile_px=sides.pop() if len(sides) == 1 else None,
     )
+    read_pairs(folder)
 
 
 def _group_of(sample: ShardSample) -> str:

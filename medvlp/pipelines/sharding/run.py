@@ -194,8 +194,8 @@ class _Part:
         note = self.note()
         if note.get("made_of") != self._made_of or note["files"] != self._stamps(note["bad"]):
             return False
-        found: str = content_sha256(self.tar) if self.tar.exists() else ""
-        return found == note["sha256"]
+        found = content_sha256(self.tar) if self.tar.exists() else ""
+        return bool(found == note["sha256"])
 
     def _stamps(self, bad: Sequence[Sequence[str]]) -> list[list[int]]:
         names = {entry[0] for entry in bad}
@@ -227,7 +227,7 @@ class _Part:
             note_stage("read back")
             _read_back(partial, rows)
             tar = partial / self.tar.name
-            note = {"made_of": self._made_of, "rows": rows, "bad": bad}
+            note: dict[str, Any] = {"made_of": self._made_of, "rows": rows, "bad": bad}
             note["files"] = self._stamps(bad)
             note["sha256"] = content_sha256(tar) if rows else ""
             write_json(partial / _NOTE, note)
