@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from medvlp.config.strict import StrictModel
+from medvlp.config.strict import StrictModel, rule_error
 from medvlp.data.image_codec import Encoding
 from medvlp.pipelines.pairing.settings import SourceColumns
 from medvlp.types import Modality
@@ -44,3 +44,14 @@ class ShardSettings(StrictModel):
     encoding: Encoding = "jpg"
     longest_px: Annotated[int, Field(ge=8)] | None = None
     most_bad: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _check_scale_holds(self) -> Self:
+        if self.mpp is not None and self.longest_px is not None:
+            raise rule_error(
+                "MV2134",
+                f"images may be scaled to {self.longest_px} px, and mpp={self.mpp} would not hold",
+                expected="images that keep their size where their scale is stated",
+                hint="set longest_px=null, or leave mpp out",
+            )
+        return self
