@@ -96,7 +96,7 @@ def _as_it_is(content: bytes) -> tuple[Encoding | None, tuple[int, int]]:
             with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
                 is_usual = image.mode in {"RGB", "L"} and not image.has_transparency_data
                 is_upright = image.getexif().get(_ORIENTATION, 1) == 1
-                kind: Encoding = "jpg" if image.format == "JPEG" else "png"
+                kind: Encoding = "png" if image.format == "PNG" else "jpg"  # or MPO
                 fits = is_usual and is_upright and len(content) <= _MAX_STORED
                 return kind if fits else None, image.size
     except (UnidentifiedImageError, Image.DecompressionBombError):
@@ -109,7 +109,9 @@ def _read(sample: ShardSample) -> bytes:
     try:
         with sample.path.open("rb") as file:
             file.seek(sample.offset or 0)
-            content = file.read(MAX_BYTES + 1 if sample.offset is None else sample.size)
+            content = file.read(
+                MAX_BYTES + 1 if sample.offset is None else min(sample.size, MAX_BYTES + 1)
+            )
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise UnusableImageError(said or type(error).__name__) from error

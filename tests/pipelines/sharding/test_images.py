@@ -32,6 +32,14 @@ def test_ready_images__takes_usual_files_as_they_are(tmp_path, kind):
     assert ready(tmp_path / "y", where=part).content == picture(1, kind)
 
 
+def test_ready_images__stores_a_file_of_several_jpegs_as_jpeg(tmp_path):
+    first, second = (Image.open(io.BytesIO(picture(number))) for number in (0, 1))
+    first.save(tmp_path / "x", "MPO", save_all=True, append_images=[second], quality=95)
+    found = ready(tmp_path / "x")
+    assert found.encoding == "jpg"
+    assert found.content == (tmp_path / "x").read_bytes()
+
+
 def test_ready_images__turns_other_files_into_upright_rgb(tmp_path):
     rgb = np.asarray(Image.open(io.BytesIO(picture(0))))
     Image.fromarray(rgb).save(tmp_path / "a.tif")
