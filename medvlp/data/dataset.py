@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PairCollator", "PairSample", "PairShare", "PairsDataset"]
 
+_NETWORK = frozenset({"MV1820", "MV1821"})
 _AUGMENT_STREAM, _CAPTION_STREAM, _CROP_STREAM = 1, 2, 3
 
 
@@ -96,7 +97,7 @@ class PairsDataset(Dataset[PairSample]):
         cache_bytes: Decoded images are kept up to this many bytes, in each process.
         captions: How captions are changed in training; None draws one of them as it is.
         leave_out: Whether samples that cannot be read are left out of a share of a batch; otherwise
-            they are errors.
+            they are errors, as a network that fails is in any case.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class PairsDataset(Dataset[PairSample]):
             try:
                 image = self._image(draw.index, row.place, contents)
             except MedvlpError as error:
-                if not leave_out:
+                if not leave_out or error.code in _NETWORK:
                     raise _named(row.sample_id, error) from error
                 absent[draw.index] = BadSample(row.sample_id, error.code, error.reason)
                 continue

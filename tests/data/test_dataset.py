@@ -12,7 +12,8 @@ from medvlp.data.dataset import PairCollator, PairsDataset
 from medvlp.data.ignore import ConceptRelation
 from medvlp.data.pairs import read_pairs
 from medvlp.data.sampler import BatchShare, Draw
-from medvlp.errors import MedvlpError
+from medvlp.data.shards import ShardReader
+from medvlp.errors import DataError, MedvlpError
 from medvlp.losses.relations import unpack_related
 from medvlp.pixels import prepare_image
 from medvlp.text.tokenizer import train_tokenizer
@@ -155,3 +156,21 @@ def test_collator__gives_every_rank_the_table_of_the_whole_batch(pairs_folder):
         assert torch.equal(found.related, whole.related)
         assert torch.equal(found.concept_id, whole.concept_id[rows])
         assert found.sample_id == whole.sample_id[rows]
+
+
+def test_dataset__leaves_out_what_is_damaged_but_nothing_that_the_network_withholds(
+    pairs_folder, monkeypatch
+):
+    manifest = read_pairs(pairs_folder)
+    dataset = PairsDataset(manifest, "train", INPUT, augment=None, seed=0, leave_out=True)
+    share = BatchShare([Draw(0, index) for index in range(3)], np.arange(3), slice(0, 3))
+    damaged = DataError("MV1813", "altered")
+    monkeypatch.setattr(ShardReader, "read_many", lambda self, places: [damaged] * len(places))
+    assert [bad.code for bad in dataset.__getitems__(share).absent] == ["MV1813"] * 3
+
+    def fail(*_):
+        raise DataError("MV1820", "no answer")
+
+    monkeypatch.setattr(ShardReader, "read", fail)
+    with pytest.raises(DataError, match=r"MV1820: sample tile_000: no answer"):
+        dataset.__getitems__(share)
