@@ -137,6 +137,10 @@ class LocalShards:
         self._sizes = sizes or {}
         self._files: dict[str, int] = {}
 
+    def __del__(self) -> None:
+        """Close the shards."""
+        self.close()
+
     def __getstate__(self) -> dict[str, object]:
         """Leave open files behind when this travels to a loader process."""
         return {**self.__dict__, "_files": {}}

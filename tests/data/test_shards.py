@@ -1,12 +1,13 @@
 """Shards are plain tars that are read by offset, and damage is named instead of guessed around."""
 
+import os
 import tarfile
 
 import numpy as np
 import pytest
 
 from medvlp.data.image_codec import decode_image, encode_image
-from medvlp.data.shards import Place, ShardReader, ShardWriter
+from medvlp.data.shards import LocalShards, Place, ShardReader, ShardWriter
 from medvlp.errors import MedvlpError
 
 
@@ -83,3 +84,14 @@ def test_decode_image__refuses_a_decompression_bomb():
     assert len(bomb) < 2**20
     with pytest.raises(MedvlpError, match="8200 x 8200 pixels"):
         decode_image(bomb, "x")
+
+
+def test_local_shards__are_closed_when_nobody_holds_them(tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"abc")
+    shards = LocalShards(tmp_path)
+    assert shards.read("a.tar", [(1, 1)]) == [b"b"]
+    (file,) = shards._files.values()
+    assert os.fstat(file).st_size == 3
+    del shards
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(file)
