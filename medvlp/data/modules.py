@@ -284,7 +284,7 @@ class PairsDataModule(pl.LightningDataModule):
         )
 
     def _concept_numbers(self) -> ConceptNumbers:
-        rows = [row for split in self.manifest.splits.values() for row in split]
+        rows = (row for split in self.manifest.splits.values() for row in split)
         if self.graph is None:
             return number_concepts(rows)
         return number_graph_concepts(self.graph, rows, self._related)

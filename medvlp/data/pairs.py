@@ -65,7 +65,7 @@ class ShardFacts(StrictModel):
         sha256: Hash of its bytes.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
     size: Annotated[int, Field(ge=0)]
     sha256: str
 

@@ -82,6 +82,9 @@ def damage(folder, how: str) -> None:
         (folder / INFO_FILE).write_text(json.dumps(info))
     elif how == "unknown key":
         (folder / INFO_FILE).write_text(json.dumps({**info, "mppp": 1.0}))
+    elif how == "shard elsewhere":
+        info["shards"][0]["name"] = "../000000.tar"
+        (folder / INFO_FILE).write_text(json.dumps(info))
     else:
         (folder / INFO_FILE).unlink()
 
@@ -94,6 +97,7 @@ def damage(folder, how: str) -> None:
         ("changed manifest", "is not the one that"),
         ("no column", "column 'captions' is missing"),
         ("unknown key", "mppp is not a known key"),
+        ("shard elsewhere", "shards.0.name"),
         ("no info", "pairs.json"),
     ],
 )
