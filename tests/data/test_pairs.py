@@ -97,7 +97,7 @@ def damage(folder, how: str) -> None:
         ("changed manifest", "is not the one that"),
         ("no column", "column 'captions' is missing"),
         ("unknown key", "mppp is not a known key"),
-        ("shard elsewhere", "shards.0.name"),
+        ("shard elsewhere", r"shards\[0\].name="),
         ("no info", "pairs.json"),
     ],
 )
