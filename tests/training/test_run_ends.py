@@ -1,6 +1,8 @@
 """What becomes of a run that is disturbed before its first step, in its last one, or after it."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,14 @@ from medvlp.training.pairs_run import SaveBundle
 
 LONG = ("--trainer.max_epochs=2", "--trainer.max_steps=-1", "--run.progress=false")
 STEPS = 24
+ASKED_EARLY = """
+import signal, sys
+from medvlp.training.checkpoints.keeping import KeepState
+from medvlp.training.cli import main
+
+KeepState.on_sanity_check_start = lambda *_: signal.raise_signal(signal.SIGTERM)
+raise SystemExit(main(sys.argv[1:]))
+"""
 
 
 def bundle(folder: Path) -> dict[str, bytes]:
@@ -35,16 +45,14 @@ def test_run__that_is_asked_to_stop_in_its_last_step_finishes(smoke_args, tmp_pa
     assert (tmp_path / "run" / "bundle").is_dir()
 
 
+@pytest.mark.slow
 def test_run__that_is_asked_to_stop_before_its_first_step_is_not_taken_for_finished(
-    smoke_args, tmp_path, monkeypatch, capsys
+    smoke_args, tmp_path
 ):
-    def ask(self, trainer, pl_module):
-        signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(KeepState, "on_sanity_check_start", ask)
-        assert main([*smoke_args, *LONG]) == 75
-    assert "stopped by SIGTERM" in capsys.readouterr().err
+    command = [sys.executable, "-c", ASKED_EARLY, *smoke_args, *LONG]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert found.returncode == 75, found.stderr[-3000:]
+    assert "stopped by SIGTERM" in found.stderr
     assert not (tmp_path / "run" / "bundle").exists()
     assert main([*smoke_args, *LONG]) == 0
 
