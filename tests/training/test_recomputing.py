@@ -3,6 +3,8 @@
 import pytest
 import torch
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from medvlp.models.architecture import DualEncoderSettings, ImageTowerSettings, TextTowerSettings
 from medvlp.models.dual_encoder import DualEncoder
@@ -15,19 +17,27 @@ SETTINGS = DualEncoderSettings(
 )
 
 
-def held_bytes(network: nn.Module, call) -> tuple[int, torch.Tensor]:
-    """Return the bytes that a forward pass holds beside the weights, and its result."""
-    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
-    held = {}
+class NoteMemory(TorchDispatchMode):
+    """Remembers all memory that is made, without holding it."""
 
-    def pack(value):
-        if isinstance(value, torch.Tensor):
-            held[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
-        return value
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = {}
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, tuple) else (result,):
+            if isinstance(value, torch.Tensor):
+                memory = value.untyped_storage()
+                self.made[StorageWeakRef(memory)] = memory.nbytes()
+        return result
+
+
+def held_bytes(call) -> tuple[int, torch.Tensor]:
+    """Return the bytes that are still held after a forward pass, and its result."""
+    with NoteMemory() as note:
         result = call()
-    return sum(n for place, n in held.items() if place not in weights), result
+    return sum(size for memory, size in note.made.items() if not memory.expired()), result
 
 
 def one_step(*, is_prepared: bool, precision: torch.dtype | None):
@@ -46,7 +56,7 @@ def one_step(*, is_prepared: bool, precision: torch.dtype | None):
             outputs = network(pixels, ids, mask)
         return (outputs.logit_scale * outputs.image @ outputs.text.T).logsumexp(1).mean()
 
-    held, loss = held_bytes(network, call)
+    held, loss = held_bytes(call)
     loss.backward()
     return held, loss, {name: p.grad for name, p in network.named_parameters()}
 
