@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel
 
@@ -128,8 +129,9 @@ def take_decoder(tower: DecoderTower, folder: Path, tokenizer: ReportTokenizer) 
         Where the weights come from.
 
     Raises:
-        ModelError: If a file is missing (MV1403, MV1410), the sizes (MV1409) or the tokenizers
-            (MV2043) differ, or the weights cannot be used (MV1405, MV1409, MV1414).
+        ModelError: If a file is missing (MV1403, MV1410), the settings cannot be read (MV2101), the
+            sizes (MV1409) or the tokenizers (MV2043) differ, or the weights cannot be used (MV1405,
+            MV1409, MV1414).
     """
     stated = read_json_object(folder / CONFIG_FILE)
     _check_sizes(tower.settings, stated, folder)
@@ -164,6 +166,7 @@ def _library_settings(settings: DecoderTowerSettings, vocab_size: int) -> dict[s
         "num_key_value_heads": settings.kv_heads,
         "head_dim": settings.head_width or settings.width // settings.heads,
         "intermediate_size": settings.feedforward,
+        "hidden_act": "silu",
         "max_position_embeddings": settings.max_tokens,
         "rms_norm_eps": settings.norm_epsilon,
         "rope_parameters": {"rope_type": "default", "rope_theta": settings.rope_theta},
@@ -177,11 +180,17 @@ def _library_settings(settings: DecoderTowerSettings, vocab_size: int) -> dict[s
 
 def _check_sizes(settings: DecoderTowerSettings, stated: Mapping[str, Any], folder: Path) -> None:
     """Refuse a release of other sizes; what it does not state is as in the library's own."""
-    usual = CONFIG_MAPPING[settings.family]
-    found = usual.from_dict(dict(stated))
-    theirs = found.to_dict() | {"family": stated.get("model_type")}
-    if not theirs.get("head_dim"):
-        theirs["head_dim"] = theirs["hidden_size"] // theirs["num_attention_heads"]
+    try:
+        theirs = CONFIG_MAPPING[settings.family].from_dict(dict(stated)).to_dict()
+        if not theirs.get("head_dim"):
+            theirs["head_dim"] = theirs["hidden_size"] // theirs["num_attention_heads"]
+    except _UNREADABLE as error:
+        raise ModelError(
+            "MV2101",
+            f"{folder / CONFIG_FILE} does not describe a decoder ({' '.join(str(error).split())})",
+            expected="the settings of one of the families known, as its release has them",
+        ) from error
+    theirs["family"] = stated.get("model_type")
     ours = _library_settings(settings, theirs["vocab_size"]) | {"family": settings.family}
     ours |= {name: theirs.get(name) for name in _FREE}
     differing = [
@@ -196,6 +205,9 @@ def _check_sizes(settings: DecoderTowerSettings, stated: Mapping[str, Any], fold
             expected="model.encoder.decoder with the sizes of its config.json",
         )
 
+
+_UNREADABLE = (StrictDataclassError, ArithmeticError, AttributeError, TypeError, ValueError)
+"""What the library raises for settings of wrong types, and for no heads."""
 
 _FREE = (
     *("max_position_embeddings", "attention_dropout", "sliding_window"),

@@ -1,5 +1,6 @@
 """A decoder as a text tower: what it sees, what a text becomes, whose weights it takes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,27 @@ def test_take_decoder__refuses_other_sizes(release, changed, said) -> None:
     with pytest.raises(ModelError, match=said) as caught:
         take_decoder(ours, release, tokenizer)
     assert caught.value.code == "MV1409"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "said"),
+    [
+        ({"hidden_act": "gelu"}, "MV1409", "hidden_act 'gelu' there, 'silu' here"),
+        ({"num_attention_heads": 0}, "MV2101", r"config\.json does not .* by zero"),
+        ({"num_attention_heads": "4"}, "MV2101", r"config\.json .* 'num_attention_heads' expected"),
+        ({"id2label": 5}, "MV2101", r"config\.json does not describe a decoder"),
+    ],
+)
+def test_take_decoder__refuses_settings_that_mean_something_else(
+    release, changed, code, said
+) -> None:
+    path = release / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    tokenizer = load_report_tokenizer(release / "tokenizer.json")
+    ours = DecoderTower(settings(rows=64), 60)
+    with pytest.raises(ModelError, match=said) as caught:
+        take_decoder(ours, release, tokenizer)
+    assert caught.value.code == code
 
 
 def test_take_decoder__refuses_another_tokenizer(release) -> None:
