@@ -80,6 +80,26 @@ def test_run__stopped_at_every_step_is_the_run_that_was_not(smoke_args, tmp_path
     assert metrics(parts) == metrics(whole)
 
 
+@pytest.mark.slow
+def test_run__validated_after_every_step_is_the_run_that_was_not(
+    smoke_args, tmp_path, stop_at
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    args = [*smoke_args, *LONG, "--trainer.log_every_n_steps=1", "--trainer.val_check_interval=1"]
+    args += ["--run.average.decay=0.9", "--run.select.metric=validation/loss"]
+    args += ["--run.select.mode=min"]
+    assert main([*args, f"--run.folder={whole}"]) == 0
+    for number in (3, 10, 13):  # the state is that of the step after the second validation
+        stop_at(number)
+        assert main([*args, f"--run.folder={parts}"]) == 75
+    stop_at(-1)
+    assert main([*args, f"--run.folder={parts}"]) == 0
+    assert trace(parts) == trace(whole)
+    assert metrics(parts) == metrics(whole)
+    mine, theirs = weights(parts), weights(whole)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
 def test_where_to_go_on__is_nowhere_in_a_new_folder(tmp_path: Path) -> None:
     assert where_to_go_on(tmp_path) is None
 

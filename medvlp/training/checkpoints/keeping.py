@@ -78,6 +78,8 @@ class KeepState(Callback):
         self._clock = SaveClock(settings)
         self._finished = 0
         self._place = PlaceInOrder()
+        self._num_put_off = 0
+        self._is_put_off = False
         self._logs_are_due = False
         self._stopped: StoppedRun | None = None
         self._outcomes = SaveOutcomes(plugin, settings.failures_allowed)
@@ -153,7 +155,8 @@ class KeepState(Callback):
         Between a batch and the validation that follows it the state is not kept: a run that is
         taken up there would pass over the validation, and with it what is chosen by its figures.
         Nor is it after the last batch, which the result follows: a run that is taken up there would
-        pass over the end of training, and with it the weights that were chosen.
+        pass over the end of training, and with it the weights that were chosen. Where validation
+        follows every step, this is done after the validation.
 
         Args:
             trainer: The trainer.
@@ -166,12 +169,36 @@ class KeepState(Callback):
         if isinstance(loader, OrderedLoader):
             loader.order.advance()
         step = trainer.global_step
+        self._is_put_off = False
         if step == self._finished:  # gradients are being added up: no step has been finished
             return
         self._finished = step
         self._outcomes.look()
-        if validates_next(trainer, batch_idx) or ends_now(trainer):
+        if ends_now(trainer):
             return
+        if validates_next(trainer, batch_idx):
+            self._is_put_off = self._num_put_off > 0
+            self._num_put_off += 1
+            return
+        self._num_put_off = 0
+        self._keep_or_end(trainer, step)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Do what was put off at the step before as well.
+
+        Args:
+            trainer: The trainer.
+            pl_module: The module in training.
+
+        Raises:
+            StoppedRun: As asked.
+        """
+        if self._is_put_off and not trainer.sanity_checking:
+            self._is_put_off = False
+            self._keep_or_end(trainer, trainer.global_step)
+            self._after_logging(trainer)
+
+    def _keep_or_end(self, trainer: pl.Trainer, step: int) -> None:
         is_asked = bool(self._signals.received)
         if self._clock.looks(step) and any_rank(is_asked or self._outcomes.is_hopeless):
             self._end(trainer)

@@ -4,8 +4,10 @@ import json
 import logging
 import random
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,12 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins import MixedPrecision
+from torch.utils.data import DataLoader
 
 from medvlp.errors import DataError
 from medvlp.training.checkpoints import origin
-from medvlp.training.checkpoints.folder import checkpoint_path, read_checkpoint
+from medvlp.training.checkpoints.folder import checkpoint_path, newest_checkpoint, read_checkpoint
+from medvlp.training.checkpoints.stop_signals import StoppedRun
 from medvlp.training.quiet import quiet_libraries
 from tests.training.checkpoints.tiny_run import Line, Points, keep_state, trainer_with
 
@@ -85,6 +89,67 @@ def test_run__taken_up_is_the_run_that_was_not_stopped(tmp_path: Path, step: int
     assert torch.equal(part.layer.weight, whole.layer.weight)
     assert torch.equal(again.average, average.average)
     assert other.drawn == elsewhere.drawn[step:]
+
+
+class Validated(Line):
+    """Notes after which step it was validated, and with which weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, float]] = []
+
+    def validation_step(self, batch, batch_idx) -> None:
+        self.seen.append((self.trainer.global_step, float(self.layer.weight.detach().sum())))
+
+
+class ValidatedPoints(Points):
+    def val_dataloader(self) -> DataLoader:
+        return DataLoader(torch.zeros(2, 4), batch_size=2)
+
+
+class Stop(Callback):
+    """Lets a signal come while the batch of that number is trained on."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.fit_loop.epoch_loop.total_batch_idx == self._number:
+            signal.raise_signal(signal.SIGUSR1)
+
+
+def fit_validated(folder: Path, number: int, step: int | None = None, **more) -> Validated:
+    torch.manual_seed(1)
+    module, keep = Validated(), keep_state(folder, every_steps=100)
+    path = checkpoint_path(folder / "checkpoints", step) if step is not None else None
+    trainer = trainer_with(keep, folder, Stop(number), num_sanity_val_steps=0, **more)
+    with nullcontext() if number < 0 else pytest.raises(StoppedRun):
+        trainer.fit(module, datamodule=ValidatedPoints(), ckpt_path=path)
+    return module
+
+
+@pytest.mark.parametrize("number", [2, 3, 7, 8])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"val_check_interval": 1, "max_epochs": 2},
+        {"limit_train_batches": 1, "max_epochs": 10},
+        {"val_check_interval": 1, "max_epochs": 2, "accumulate_grad_batches": 2},
+        {"val_check_interval": 1, "max_steps": 11, "check_val_every_n_epoch": None},
+    ],
+)
+def test_run__validated_after_every_step_stops_and_is_the_run_that_was_not_stopped(
+    tmp_path: Path, number: int, more: dict[str, int]
+) -> None:
+    more = {"max_epochs": -1} | more
+    whole = fit_validated(tmp_path / "whole", -1, **more)
+    first = fit_validated(tmp_path, number, **more)
+    found = newest_checkpoint(tmp_path / "checkpoints")
+    assert found is not None
+    then = fit_validated(tmp_path, -1, found[1], **more)
+    assert first.losses + then.losses == whole.losses
+    assert first.seen + then.seen == whole.seen
+    assert torch.equal(then.layer.weight, whole.layer.weight)
 
 
 def test_run__taken_up_goes_on_with_the_scale_of_its_gradients(tmp_path: Path) -> None:
