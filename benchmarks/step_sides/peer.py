@@ -34,15 +34,18 @@ class PacedBatches:
         pacer: Whom to report to.
         batch: Pairs of a batch.
         num_steps: How many batches to give.
+        is_pinned: Whether they lie in pinned memory, as open_clip's loader has them for a GPU.
     """
 
-    def __init__(self, path: Path, pacer: Pacer, batch: int, num_steps: int) -> None:
+    def __init__(
+        self, path: Path, pacer: Pacer, batch: int, num_steps: int, *, is_pinned: bool
+    ) -> None:
         arrays = np.load(path)
         pixels = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2).float() / 255
-        images = ((pixels - 0.5) / 0.25).contiguous()
-        self._batches = list(
-            zip(images.split(batch), torch.from_numpy(arrays["ids"]).split(batch), strict=True)
-        )
+        images, ids = ((pixels - 0.5) / 0.25).contiguous(), torch.from_numpy(arrays["ids"])
+        if is_pinned:
+            images, ids = images.pin_memory(), ids.pin_memory()
+        self._batches = list(zip(images.split(batch), ids.split(batch), strict=True))
         self._pacer = pacer
         self.last_loss: torch.Tensor | None = None
         self.num_batches = num_steps
@@ -100,7 +103,13 @@ def main() -> None:
     )
     optimizer = build_optimizer(model, options.rate)
     trained = torch.compile(model) if options.compile else model
-    batches = PacedBatches(options.inputs / ARRAYS, pacer, options.batch, options.steps)
+    batches = PacedBatches(
+        options.inputs / ARRAYS,
+        pacer,
+        options.batch,
+        options.steps,
+        is_pinned=options.device == "cuda",
+    )
     plain = open_clip.ClipLoss()
 
     def loss(**features: torch.Tensor) -> dict[str, torch.Tensor]:
