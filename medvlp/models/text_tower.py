@@ -93,8 +93,8 @@ class TextTower(nn.Module):
         """
         if not len(ids):  # of which the library can make nothing
             one = (1, ids.shape[1])
-            tokens, vectors = self.encode(ids.new_zeros(one), mask.new_ones(one))
-            return tokens[:0], vectors[:0]
+            of_one = self.encode(ids.new_zeros(one), mask.new_ones(one))
+            return of_one[0][:0], of_one[1][:0]
         output = self.bert(input_ids=ids, attention_mask=mask.long())
         tokens: torch.Tensor = output.last_hidden_state
         if self.pooling == "pooler":
