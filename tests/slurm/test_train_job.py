@@ -56,6 +56,17 @@ def test_job__is_the_undisturbed_run_after(how, cluster, undisturbed, striped_pa
     assert_equal_runs(run, undisturbed)
 
 
+def test_job__that_is_cancelled_does_not_come_back(cluster, striped_pairs, tmp_path):
+    run = tmp_path / "run"
+    args = arguments(striped_pairs, run)
+    args.append("--trainer.callbacks+=tests.slurm.slow_steps.WaitForSignal")
+    job = submit(cluster, tmp_path, args, "--nodes=2")
+    cluster.wait_for_line(run / "trace" / "rank_0.jsonl", '"step": 7,', PATIENCE_S)
+    cluster.cancel(job)
+    facts = cluster.wait_until_over(job, PATIENCE_S)
+    assert (facts["JobState"], facts["Restarts"]) == ("CANCELLED", "0")
+
+
 def test_job__is_the_undisturbed_run_after_its_time_was_up(
     cluster, undisturbed, striped_pairs, tmp_path
 ):
