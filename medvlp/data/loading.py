@@ -68,6 +68,9 @@ class _Guarded(Dataset[Any]):
     def __init__(self, dataset: Dataset[Any]) -> None:
         self._dataset = dataset
 
+    def __getitem__(self, draw: object) -> object:
+        return self._dataset[draw]
+
     def __getitems__(self, draws: Sequence[Any]) -> Sequence[Any] | _Failed:
         several = getattr(self._dataset, "__getitems__", None)
         try:
