@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the tiles; made once")
     parser.add_argument("--count", type=int, default=20_000, help="number of tiles")
     parser.add_argument("--batch", type=int, default=256, help="samples in a batch")
-    parser.add_argument("--batches", type=int, default=24, help="batches of a run")
+    parser.add_argument("--batches", type=int, default=40, help="batches of a run")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="PATH")

@@ -54,7 +54,7 @@ def _decode_file(path: str) -> torch.Tensor:
 
 
 def _our_batch(samples: PairShare) -> tuple[torch.Tensor, tuple[str, ...]]:
-    return torch.from_numpy(samples.images), tuple(s.row.sample_id for s in samples)
+    return samples.images, tuple(s.row.sample_id for s in samples)
 
 
 def our_loader(out: Path, batch: int, workers: int) -> OrderedLoader[Any]:

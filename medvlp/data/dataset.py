@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from medvlp.data.augment import augment_tile, crop_tile
-from medvlp.data.batch import Batch, TextTokens
+from medvlp.data.batch import Batch, TextTokens, new_images
 from medvlp.data.image_codec import decode_image
 from medvlp.data.quarantine import BadSample
 from medvlp.data.randomness import augmentation_seed
@@ -75,7 +75,7 @@ class PairShare(list[PairSample]):
         concept_ids: Sequence[tuple[str, ...]],
         rows: slice | list[int],
         *,
-        images: NDArray[np.uint8] | None = None,
+        images: torch.Tensor | None = None,
         absent: tuple[BadSample, ...] = (),
     ) -> None:
         super().__init__(samples)
@@ -155,7 +155,8 @@ class PairsDataset(Dataset[PairSample]):
         """
         leave_out = self._leave_out and isinstance(draws, BatchShare)
         contents = self._read(draw.index for draw in draws)
-        images = np.empty((len(draws), self._input_px, self._input_px, 3), dtype=np.uint8)
+        images = new_images((len(draws), self._input_px, self._input_px, 3))
+        pixels: NDArray[np.uint8] = images.numpy()
         samples: list[PairSample] = []
         present: list[int] = []
         absent: dict[int, BadSample] = {}
@@ -168,8 +169,8 @@ class PairsDataset(Dataset[PairSample]):
                     raise _named(row.sample_id, error) from error
                 absent[draw.index] = BadSample(row.sample_id, error.code, error.reason)
                 continue
-            images[place], caption = self._changed(row, image, draw)
-            samples.append(PairSample(row, images[place], caption))
+            pixels[place], caption = self._changed(row, image, draw)
+            samples.append(PairSample(row, pixels[place], caption))
             present.append(number)
         if not isinstance(draws, BatchShare):
             return samples
@@ -258,12 +259,12 @@ class PairCollator:
         tokens = self._tokenizer.encode([s.caption for s in samples], self._max_tokens)
         mine: slice | list[int] = slice(None)
         concept_ids = [sample.row.concept_ids for sample in samples]
-        images: NDArray[np.uint8] | None = None
+        images: torch.Tensor | None = None
         if isinstance(samples, PairShare):
             concept_ids, mine = list(samples.concept_ids), samples.rows
             images = samples.images
         if images is None:
-            images = np.stack([sample.image for sample in samples])
+            images = torch.from_numpy(np.stack([sample.image for sample in samples]))
         sets = [self._concepts.of(concepts) for concepts in concept_ids]
         concept_id, related = torch.tensor([min(numbers, default=-1) for numbers in sets]), None
         if self._concepts.relation is not None:
@@ -271,7 +272,7 @@ class PairCollator:
             concept_id, related = torch.from_numpy(table.index), torch.from_numpy(table.related)
         concept_id = concept_id[mine]
         return Batch(
-            image=torch.from_numpy(images),
+            image=images,
             text=TextTokens(ids=torch.from_numpy(tokens.ids), mask=torch.from_numpy(tokens.mask)),
             group_id=torch.tensor([sample.row.group_id for sample in samples]),
             concept_id=concept_id,
