@@ -7,19 +7,16 @@ U distinct labels of the global batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from math import prod
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from medvlp.errors import DataError
 from medvlp.losses.relations import PairRelation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 __all__ = [
     "Batch",
@@ -31,23 +28,7 @@ __all__ = [
     "TileBags",
     "Volumes",
     "check_column",
-    "new_images",
 ]
-
-
-def new_images(shape: Sequence[int]) -> Tensor:
-    """Return memory for images, not yet filled, uint8.
-
-    In a loader process it is shared with the process that trains, so that a batch need not be
-    copied on its way there.
-
-    Args:
-        shape: Its shape.
-    """
-    if get_worker_info() is None:
-        return torch.from_numpy(np.empty(shape, dtype=np.uint8))  # in large pages where there are
-    storage = torch.UntypedStorage._new_shared(prod(shape))  # type: ignore[no-untyped-call]
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(*shape)
 
 
 @dataclass(frozen=True)

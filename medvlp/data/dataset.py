@@ -14,11 +14,12 @@ import torch
 from torch.utils.data import Dataset
 
 from medvlp.data.augment import augment_tile, crop_tile
-from medvlp.data.batch import Batch, TextTokens, new_images
+from medvlp.data.batch import Batch, TextTokens
 from medvlp.data.image_codec import decode_image
 from medvlp.data.quarantine import BadSample
 from medvlp.data.randomness import augmentation_seed
 from medvlp.data.sampler import BatchShare
+from medvlp.data.shared_images import new_images
 from medvlp.errors import DataError, MedvlpError
 from medvlp.pixels import fit_image
 
