@@ -132,14 +132,12 @@ class Cluster:
     def wait_until_over(self, job: str, seconds: float, restarts: int = 0) -> dict[str, str]:
         """Wait for the end of a job through its restarts, of which there are so many at least.
 
-        A job that is requeued waits until its credentials are void, which is not waited for, and
-        reads as failed for a moment.
+        A job that is requeued begins when the credentials of its last start are void; begun before,
+        it may be refused with them. It reads as failed for a moment.
         """
 
         def is_over() -> bool:
             facts = self.facts(job)
-            if (facts["JobState"], facts["Reason"]) == ("PENDING", "BeginTime"):
-                self._run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
             return facts["JobState"] in DONE and int(facts["Restarts"]) >= restarts
 
         while True:
